@@ -1,0 +1,121 @@
+"""From solutions/ to everything else: source notebooks for nbgrader, the public answer key, and the students' notebooks.
+
+The build repeats itself byte for byte: cell ids come from task names and positions, never from chance.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from autograder import course, keys
+from autograder.course import Assignment, Cell
+from autograder.runner import Runner
+
+MARK_SCHEME = re.compile(r"=== BEGIN MARK SCHEME ===.*?=== END MARK SCHEME ===\n?", re.S)
+KERNEL = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+
+def source_notebook(assignment: Assignment) -> nbformat.NotebookNode:
+    """The nbgrader source notebook of an assignment, with reference answers, mark schemes and nbgrader's metadata."""
+    cells: list[nbformat.NotebookNode] = []
+    given = 0
+    for position, cell in enumerate(assignment.cells):
+        if cell.kind == "given":
+            given += 1
+            cells.append(_cell(cell.type, _configured(cell.source), f"given-{given:02d}", locked=True))
+        elif cell.kind == "answer":
+            cells.append(_cell(cell.type, cell.source, course.grade_id(cell.task), solution=True))
+        elif cell.kind == "check":
+            identity = course.grade_id(cell.task, "check")
+            cells.append(_cell(cell.type, cell.source, identity, locked=True, grade=True, points=cell.points))
+        elif cell.kind == "written":
+            cells += _written(cell)
+        else:
+            new = nbformat.v4.new_markdown_cell if cell.type == "markdown" else nbformat.v4.new_code_cell
+            cells.append(new(cell.source, id=f"{assignment.name[:2]}-{position:03d}"))
+    return nbformat.v4.new_notebook(cells=cells, metadata=KERNEL)
+
+
+def _written(cell: Cell) -> list[nbformat.NotebookNode]:
+    """A question marked by hand: a task cell, whose mark scheme only the marker sees, and a cell for the answer."""
+    identity = course.grade_id(cell.task)
+    question = _cell("markdown", cell.source, identity, locked=True, task=True, points=cell.points)
+    return [question, _cell("markdown", "", f"{identity}-answer", solution=True)]
+
+
+def _cell(kind: str, source: str, identity: str, points: float | None = None, **flags: bool) -> nbformat.NotebookNode:
+    meta: dict[str, Any] = {"grade": False, "grade_id": identity, "locked": False, "schema_version": 3}
+    meta |= {"solution": False, "task": False, **flags}
+    if points is not None:
+        meta["points"] = int(points) if points == int(points) else points
+    new = nbformat.v4.new_markdown_cell if kind == "markdown" else nbformat.v4.new_code_cell
+    return new(source, id=identity, metadata={"nbgrader": meta})
+
+
+def _configured(source: str) -> str:
+    """Fill the address that Colab installs the helpers from, set in course.toml, into the first cell."""
+    address = course.settings().get("colab", {}).get("helpers", "")
+    return re.sub(r'^HELPERS_ADDRESS = ""', f"HELPERS_ADDRESS = {json.dumps(address)}", source, flags=re.M)
+
+
+def write_sources() -> list[Path]:
+    """Write source/<name>/<name>.ipynb for every assignment: what `nbgrader generate_assignment` starts from."""
+    return [
+        _write(course.ROOT / "source" / name / f"{name}.ipynb", nbformat.writes(source_notebook(course.load(name))) + "\n")
+        for name in course.assignment_names()
+    ]
+
+
+def write_keys() -> list[Path]:
+    """Write helpers/keys/<name>.json: the public item of every task, with the numbers of its known mistakes."""
+    written = []
+    with Runner() as runner:
+        for name in course.assignment_names():
+            items = {task: keys.with_mistakes(task, keys.public_item(task), runner) for task in course.load(name).tasks}
+            text = json.dumps(items, ensure_ascii=False, separators=(",", ":")).replace('},{"name"', '},\n{"name"')
+            written.append(_write(Path(__file__).parent.parent / "helpers" / "keys" / f"{name}.json", text + "\n"))
+    return written
+
+
+def write_notebooks() -> list[Path]:
+    """Release every source notebook as `nbgrader generate_assignment` does, without touching the course's gradebook."""
+    from nbgrader.converters import GenerateAssignment
+    from nbgrader.coursedir import CourseDirectory
+
+    written = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in course.assignment_names():
+            config = nbgrader_config()
+            config.CourseDirectory.db_url = f"sqlite:///{scratch}/gradebook.db"
+            config.CourseDirectory.assignment_id = name
+            GenerateAssignment(coursedir=CourseDirectory(config=config), config=config, force=True).start()
+            written.append(course.ROOT / "notebooks" / name / f"{name}.ipynb")
+    return written
+
+
+def nbgrader_config() -> Any:
+    """The configuration in nbgrader_config.py, as stock nbgrader reads it."""
+    from traitlets.config import PyFileConfigLoader
+
+    return PyFileConfigLoader("nbgrader_config.py", path=str(course.ROOT)).load_config()
+
+
+def build() -> list[Path]:
+    """Everything, in order."""
+    return [*write_sources(), *write_keys(), *write_notebooks()]
+
+
+def _write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+    return path

@@ -1,0 +1,105 @@
+"""What a right answer gives: for every task the properties that are judged, with exact numbers from `autograder.exact`.
+
+A form is a generator function of a numpy Generator; everything it draws (coefficients, points, schedules) differs from item
+to item. It yields properties, made with `prop` and one of `exact`, `law`, `draws`, `within` (see `helpers.judge`).
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from autograder.exact import cosine_moments, pair_moments
+
+Property = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Form:
+    """The expected behaviour of a task; `needs` names the tasks whose code the check runs too."""
+
+    task: str
+    properties: Callable[[np.random.Generator], Iterator[Property]]
+    needs: tuple[str, ...] = ()
+
+
+_FORMS: dict[str, Form] = {}
+
+
+def expects(task: str, needs: tuple[str, ...] = ()) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register the decorated generator function as what `task` expects."""
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        _FORMS[task] = Form(task, function, needs)
+        return function
+
+    return register
+
+
+@functools.cache
+def forms() -> dict[str, Form]:
+    """All forms, by task."""
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
+    return _FORMS
+
+
+def prop(name: str, title: str, inputs: dict[str, Any], expect: dict[str, Any], look: str = "") -> Property:
+    """A property: a short name, a title for students, the probe's inputs, what is right, and where to look if it fails."""
+    return {"name": name, "title": title, "inputs": inputs, "expect": expect, "look": look}
+
+
+def exact(value: Any, rtol: float = 2e-4, atol: float = 2e-5) -> dict[str, Any]:
+    """Every number agrees up to float32 rounding."""
+    return {"kind": "exact", "value": np.asarray(value, dtype=float), "rtol": rtol, "atol": atol}
+
+
+def law(rng: np.random.Generator, distribution: Any, n: int, count: int = 24) -> dict[str, Any]:
+    """n independent rows from `distribution` (anything with mean, cov and characteristic).
+
+    Two thirds of the `count` frequencies look at single rows... see `rows_law` for pairs of rows.
+    """
+    cov = np.atleast_2d(distribution.cov)
+    w = _frequencies(rng, cov, count)
+    phase = rng.uniform(0, 2 * np.pi, count)
+    mean, var = cosine_moments(distribution.characteristic, w, phase)
+    return {"kind": "law", "shape": [n, len(cov)], "w": w, "phase": phase, "mean": mean, "var": var,
+            "x_mean": distribution.mean, "x_cov": cov}  # fmt: skip
+
+
+def rows_law(rng: np.random.Generator, distribution: Any, n: int, count: int = 16) -> dict[str, Any]:
+    """Neighbouring rows are independent: the law of pairs of rows, half of it looking at their difference."""
+    cov = np.atleast_2d(distribution.cov)
+    first = _frequencies(rng, cov, count)
+    second = np.where(np.arange(count)[:, None] % 2 == 0, -first, _frequencies(rng, cov, count))
+    w, phase = np.hstack([first, second]), rng.uniform(0, 2 * np.pi, count)
+    mean, var = pair_moments(distribution.characteristic, w, phase)
+    return {"kind": "law", "shape": [n, len(cov)], "w": w, "phase": phase, "mean": mean, "var": var,
+            "x_mean": distribution.mean, "x_cov": cov}  # fmt: skip
+
+
+def _frequencies(rng: np.random.Generator, cov: np.ndarray, count: int) -> np.ndarray:
+    """Random directions, lengths of 0.4 to 2.5 in units of the inverse standard deviation along each principal axis."""
+    d = len(cov)
+    direction = rng.standard_normal((count, d))
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    values, vectors = np.linalg.eigh(cov)
+    length = np.exp(rng.uniform(np.log(0.4), np.log(2.5), (count, 1)))
+    return length * direction @ (vectors / np.sqrt(np.maximum(values, 1e-12))).T
+
+
+def draws(mean: Any, sd: Any, count: int, atol: float = 0.0) -> dict[str, Any]:
+    """`count` independent repetitions of a number (or vector) with this mean and standard deviation."""
+    mean, sd = np.asarray(mean, dtype=float), np.asarray(sd, dtype=float)
+    return {"kind": "draws", "shape": [count, *mean.shape], "mean": mean, "sd": sd, "atol": atol}
+
+
+def within(low: Any, high: Any, shape: tuple[int, ...] = ()) -> dict[str, Any]:
+    """Every number lies in [low, high]."""
+    return {"kind": "within", "shape": list(shape), "low": low, "high": high}

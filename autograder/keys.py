@@ -1,0 +1,165 @@
+"""Key items: for one task and one set of probe inputs, the right numbers and those of the known mistakes.
+
+Item 0 of a task is public and ships in helpers/keys; the secret items follow from the course's secret. Whether an answer is
+right is decided by closed forms alone (`autograder/expected`). The numbers of known mistakes are what their wrong code
+(`autograder/misconceptions`) gives in the same process that runs students' code; in grading they are looked up, and made
+where missing, only once an answer has failed.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autograder import course, expected
+from autograder.runner import Runner
+from helpers.judge import NO_EVIDENCE, distance, judge, summary
+
+POOL = 16
+"""Number of secret items per task."""
+
+PUBLIC_SEED = 20_11_13_456
+
+
+def item(task: str, seed: int) -> dict[str, Any]:
+    """The key item of `task` for a seed: properties with inputs and right numbers, no mistakes yet."""
+    form = expected.forms()[task]
+    properties = list(form.properties(np.random.default_rng([seed, *task.encode()])))
+    names = [prop["name"] for prop in properties]
+    if len(set(names)) != len(names):
+        raise ValueError(f"{task} has two properties of one name: {names}")
+    return {"needs": list(form.needs), "seed": seed % 2**31, "properties": _plain(properties)}
+
+
+def public_item(task: str) -> dict[str, Any]:
+    """Item 0, whose numbers students may see."""
+    return item(task, PUBLIC_SEED)
+
+
+@functools.lru_cache(maxsize=1024)
+def secret_item(task: str, index: int) -> dict[str, Any]:
+    """One of the secret items of a task."""
+    return item(task, course.draw("item", task, str(index)))
+
+
+def index_for(assignment: str, student: str) -> int:
+    """Which secret item grades this student: the same one at every regrade."""
+    return course.draw("student", assignment, student) % POOL
+
+
+# ------------------------------------------------------------------------------------------------- known mistakes
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer to a task that is not the reference: a known mistake (with a sentence) or another right style."""
+
+    id: str
+    task: str
+    cell: str
+    says: str = ""
+    source: str = ""
+
+
+def answers(kind: str, assignment: str) -> list[Answer]:
+    """Read autograder/<kind>/<assignment>.py, where kind is "misconceptions" or "alternatives".
+
+    The file calls `answer(task, name, ...)` with either `cell=` (the whole answer cell) or `swap=` (pairs of a fragment of the
+    reference answer, found exactly once, and what stands there instead), for mistakes also `says=` and `source=`.
+    """
+    path = Path(__file__).parent / kind / f"{assignment}.py"
+    if not path.exists():
+        return []
+    found: list[Answer] = []
+
+    def answer(
+        task: str, name: str, cell: str = "", swap: list[tuple[str, str]] | None = None, says: str = "", source: str = ""
+    ) -> None:
+        code = cell.strip("\n")
+        if swap:
+            code = course.load(assignment).answer(task).source
+            for old, new in swap:
+                if code.count(old) != 1:
+                    raise ValueError(f"{task}:{name}: {old!r} stands {code.count(old)} times in the reference answer")
+                code = code.replace(old, new)
+        found.append(Answer(f"{task}:{name}", task, code, " ".join(says.split()), source))
+
+    exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), {"answer": answer})  # noqa: S102  our own data file
+    ids = [one.id for one in found]
+    if len(set(ids)) != len(ids):
+        raise ValueError(f"{path} has an id twice: {sorted(i for i in ids if ids.count(i) > 1)}")
+    return found
+
+
+@functools.cache
+def misconceptions(task: str) -> tuple[Answer, ...]:
+    """The known mistakes of a task."""
+    return tuple(one for one in answers("misconceptions", course.tasks()[task]) if one.task == task)
+
+
+def with_mistakes(task: str, one_item: dict[str, Any], runner: Runner) -> dict[str, Any]:
+    """The item with the numbers of all known mistakes: each wrong answer is run twice, with different random draws.
+
+    Raises:
+        ValueError: when a known mistake passes, so that a harmless "mistake" never enters a key.
+    """
+    wrong = []
+    for mistake in misconceptions(task):
+        runs = [runner.observe(task, {**one_item, "seed": one_item["seed"] + shift}, mistake.cell) for shift in (77, 7_777)]
+        if judge(task, one_item, runs[0]).passed:
+            raise ValueError(f"the known mistake {mistake.id} passes the check of {task} (seed {one_item['seed']})")
+        if any(seen.get("failed") in NO_EVIDENCE for run in runs for seen in run.values()):
+            raise ValueError(f"the known mistake {mistake.id} did not run to its end: {runs[0]}")
+        prints: dict[str, Any] = {}
+        for prop in one_item["properties"]:
+            first, second = (summary(prop["expect"], run[prop["name"]]) for run in runs)
+            prints[prop["name"]] = _plain(first) if distance(prop["expect"], first, second) <= 1 else "unstable"
+        wrong.append({"id": mistake.id, "says": mistake.says, "prints": prints})
+    return {**one_item, "wrong": wrong}
+
+
+def secret_item_with_mistakes(task: str, index: int, runner: Runner) -> dict[str, Any]:
+    """`with_mistakes` of a secret item, kept in .cache/ until a source that it depends on changes."""
+    one_item = secret_item(task, index)
+    digest = hashlib.sha256(json.dumps([one_item, _sources(course.tasks()[task])]).encode()).hexdigest()[:24]
+    path = course.ROOT / ".cache" / "keys" / f"{digest}.json"
+    if path.exists():
+        return json.loads(path.read_text())
+    full = with_mistakes(task, one_item, runner)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(full))
+    part.replace(path)
+    return full
+
+
+@functools.cache
+def _sources(assignment: str) -> str:
+    """A digest of what the numbers of known mistakes depend on."""
+    folder = Path(__file__).parent
+    files = [course.ROOT / "solutions" / assignment / f"{assignment}.py", folder / "misconceptions" / f"{assignment}.py"]
+    files += sorted((folder.parent / "helpers").rglob("*.py"))
+    text = "".join(path.read_text(encoding="utf-8") for path in files if path.exists())
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """Arrays as nested lists of floats with 9 significant digits, ready for JSON."""
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, (np.ndarray, np.generic)):
+        return _plain(value.tolist())
+    if isinstance(value, float):
+        return float(f"{value:.9g}")
+    return value
+
+

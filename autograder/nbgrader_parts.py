@@ -1,0 +1,120 @@
+"""Our parts of nbgrader, entered through its own configuration lists (see nbgrader_config.py). Nothing is patched.
+
+Release:  `TaskStub` puts a banner with the task's name, its expected number of lines and an error in place of an answer.
+Grading:  `TolerantExporter` reads any file that calls itself a notebook, `Salvage` puts the student's answers into the
+          pristine notebook, `Judge` writes verdicts into the check cells, and stock nbgrader does the rest.
+Feedback: `HideMarkSchemes` keeps mark schemes and hidden tests out of feedback pages.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbconvert.exporters import NotebookExporter
+from nbgrader.plugins import LateSubmissionPlugin
+from nbgrader.preprocessors import ClearSolutions, NbGraderPreprocessor
+from nbgrader.utils import is_grade, is_task
+
+from autograder import course, grading, salvage
+from autograder.build import MARK_SCHEME
+from helpers import panel
+
+HIDDEN_TESTS = re.compile(r"^[^\n]*### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS[^\n]*\n?", re.S | re.M)
+
+
+class TaskStub(ClearSolutions):
+    """ClearSolutions with a stub that names its task: never code that silently runs."""
+
+    def preprocess_cell(self, cell: Any, resources: Any, cell_index: int) -> tuple[Any, Any]:
+        """Give the stock preprocessor the stub for this very cell."""
+        regions = course.SOLUTION.findall(cell.source)
+        if cell.cell_type == "code" and regions:
+            # the grade id holds the task's name with "-" for "."; a task's name has one dot, after its first word
+            task = cell.metadata.nbgrader.grade_id.replace("-", ".", 1)
+            count = sum(1 for line in "\n".join(regions).splitlines() if line.strip() and not line.strip().startswith("#"))
+            lines = "1 line" if count == 1 else f"{count} lines"
+            stub = f'# ==== TODO {task}: about {lines} ====\nraise NotImplementedError("{task}")\n# ==== end of TODO ===='
+            self.code_stub = {"python": stub}
+        self.text_stub = "*Your answer here.*"
+        return super().preprocess_cell(cell, resources, cell_index)
+
+
+class TolerantExporter(NotebookExporter):
+    """Reads a submitted notebook; one that cannot be read becomes an empty one with a note, so that it is graded, with 0."""
+
+    def from_filename(self, filename: str, resources: Any = None, **kw: Any) -> tuple[str, Any]:
+        """As in nbconvert, but never failing because of the file's content."""
+        notebook = salvage.read_notebook(Path(filename))
+        return self.from_notebook_node(notebook, resources=resources, **kw)
+
+
+class Salvage(NbGraderPreprocessor):
+    """Rebuild the submission: the pristine notebook with the student's answers in it."""
+
+    def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
+        """Replace the notebook by the salvaged one."""
+        ids = resources["nbgrader"]
+        coursedir = self.parent.parent.coursedir
+        folder = Path(coursedir.format_path(coursedir.release_directory, ".", ids["assignment"]))
+        pristine = nbformat.read(folder / f"{ids['notebook']}.ipynb", as_version=4)
+        result = salvage.salvage(nb, pristine)
+        for note in result.metadata.diffusion_labs.notes:
+            self.log.warning("%s, %s: %s", ids["student"], ids["notebook"], note)
+        return result, resources
+
+
+class Judge(NbGraderPreprocessor):
+    """Write the verdict on each task into its check cell. No cell of the notebook is executed in a kernel."""
+
+    def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
+        """Judge all check cells of a salvaged notebook."""
+        ids = resources["nbgrader"]
+        verdicts = grading.judge_notebook(nb, ids["notebook"], ids["student"])
+        notes = list(nb.metadata.get("diffusion_labs", {}).get("notes", []))
+        for cell in nb.cells:
+            if not is_grade(cell) or cell.cell_type != "code":
+                continue
+            verdict = verdicts.get(cell.metadata.nbgrader.grade_id)
+            if verdict is None:
+                continue
+            shown = {"text/plain": panel.text(verdict), "text/html": panel.html(verdict)}
+            cell.outputs = [nbformat.v4.new_output("display_data", data=shown)]
+            if not verdict.passed:
+                cell.outputs.append(nbformat.v4.new_output(
+                    "error", ename="CheckFailed", evalue=verdict.sentence, traceback=[f"CheckFailed: {verdict.sentence}"]
+                ))  # fmt: skip
+            cell.execution_count = 1
+        nb.metadata["diffusion_labs"] = {
+            "notes": notes,
+            "verdicts": {
+                v.task: {"passed": v.passed, "misconception": v.misconception, "sentence": v.sentence} for v in verdicts.values()
+            },
+        }
+        return nb, resources
+
+
+class HideMarkSchemes(NbGraderPreprocessor):
+    """Take mark schemes and hidden tests out of a notebook on its way to a feedback page."""
+
+    def preprocess_cell(self, cell: Any, resources: Any, cell_index: int) -> tuple[Any, Any]:
+        """Cut the marked regions."""
+        if is_task(cell) or is_grade(cell):
+            cell.source = HIDDEN_TESTS.sub("", MARK_SCHEME.sub("", cell.source))
+        return cell, resources
+
+
+class LatePolicy(LateSubmissionPlugin):
+    """The late policy of course.toml: a share of the score for every day begun, up to a limit; later than that is 0."""
+
+    def late_submission_penalty(self, student_id: str, score: float, total_seconds_late: float) -> float | None:
+        """Points to take off."""
+        late = course.settings().get("late", {})
+        share, days = float(late.get("share_per_day", 0.0)), float(late.get("days", float("inf")))
+        begun = -(-total_seconds_late // timedelta(days=1).total_seconds())
+        if begun > days:
+            return score
+        return min(score, score * share * begun)

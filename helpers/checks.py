@@ -1,0 +1,69 @@
+"""`check("vpsde.loss", VPSDE)`: run a task's probe on the student's own code and show the verdict in a small panel."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from importlib import resources
+from typing import Any
+
+from helpers import panel
+from helpers.judge import Verdict, judge
+
+_passed: set[str] = set()
+
+
+class CheckFailed(Exception):
+    """A failed check where a notebook is graded or validated by nbgrader; its text is the verdict's sentence."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"CheckFailed: {self}"]
+
+
+def check(task: str, *objects: Any, seconds: float = 20.0) -> None:
+    """Check one task and show what was observed.
+
+    Args:
+        task: the task's name, such as "vpsde.loss".
+        objects: the functions or classes to check, as written in the notebook's check cells.
+        seconds: time limit; the check says so when your code did not finish.
+
+    Raises:
+        ValueError: for a task that does not exist.
+        CheckFailed: only while nbgrader grades or validates (it counts an exception as "no points").
+    """
+    verdict = run_check(task, *objects, seconds=seconds)
+    panel.show(verdict)
+    if not verdict.passed and os.environ.get("NBGRADER_EXECUTION"):
+        raise CheckFailed(verdict.sentence)
+
+
+def run_check(task: str, *objects: Any, seconds: float = 20.0) -> Verdict:
+    """The verdict of `check` without the panel."""
+    from helpers.probes import observe
+
+    items = public_items()
+    if task not in items:
+        raise ValueError(f"there is no task {task!r}; the tasks are {', '.join(sorted(items))}")
+    item = items[task]
+    verdict = judge(task, item, observe(task, item, objects, seconds), reveal=True)
+    if verdict.passed:
+        _passed.add(task)
+        return verdict
+    _passed.discard(task)
+    missing = [name for name in item["needs"] if name not in _passed]
+    if missing:
+        note = f"This check uses your {', '.join(missing)}, whose own check has not passed yet. Begin there."
+        return Verdict(task, False, verdict.lines, verdict.sentence, verdict.misconception, (note,))
+    return verdict
+
+
+@functools.cache
+def public_items() -> dict[str, dict[str, Any]]:
+    """The public key item of every task, by task."""
+    items: dict[str, dict[str, Any]] = {}
+    for entry in resources.files("helpers").joinpath("keys").iterdir():
+        if entry.name.endswith(".json"):
+            items.update(json.loads(entry.read_text(encoding="utf-8")))
+    return items

@@ -1,0 +1,71 @@
+"""How a verdict looks: a small panel in a notebook or a feedback page, plain text in a terminal."""
+
+from __future__ import annotations
+
+from html import escape
+
+from helpers.judge import Verdict
+
+_GOOD, _BAD = "#0072B2", "#D55E00"  # blue and vermilion of Okabe and Ito: distinct with any colour vision
+
+
+class Panel:
+    """A verdict that Jupyter, Colab and nbgrader's feedback draw as HTML and a terminal prints as text."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        self.verdict = verdict
+
+    def __repr__(self) -> str:
+        return text(self.verdict)
+
+    def _repr_html_(self) -> str:
+        return html(self.verdict)
+
+
+def show(verdict: Verdict) -> None:
+    """Display the panel of a verdict."""
+    try:
+        from IPython import get_ipython
+        from IPython.display import display
+    except ImportError:
+        print(text(verdict))
+        return
+    if get_ipython() is None:
+        print(text(verdict))
+    else:
+        display(Panel(verdict))
+
+
+def text(verdict: Verdict) -> str:
+    """The panel as plain text."""
+    rows = [f"{'✓' if verdict.passed else '✗'} {verdict.task}: {'right' if verdict.passed else 'not yet'}"]
+    for line in verdict.lines:
+        rows.append(f"  {'✓' if line.ok else '✗'} {line.title}" + (f": {line.observed}" if line.observed else ""))
+    if not verdict.passed:
+        rows.append(f"  → {verdict.sentence}")
+    rows += [f"  · {note}" for note in verdict.notes]
+    return "\n".join(rows)
+
+
+def html(verdict: Verdict) -> str:
+    """The panel as HTML: inline styles only, no script, legible on light and dark pages."""
+    colour = _GOOD if verdict.passed else _BAD
+    rows = []
+    for line in verdict.lines:
+        mark = "✓" if line.ok else "✗"
+        observed = f'<span style="opacity:.75">: {escape(line.observed)}</span>' if line.observed else ""
+        rows.append(
+            f'<div style="padding:1px 0 1px 1.4em;text-indent:-1.4em">'
+            f'<b style="color:{_GOOD if line.ok else _BAD};display:inline-block;width:1.4em;text-indent:0">{mark}</b>'
+            f"{escape(line.title)}{observed}</div>"
+        )
+    if not verdict.passed:
+        rows.append(f'<div style="margin-top:6px;padding-top:6px;border-top:1px solid {colour}55">'
+                    f"{escape(verdict.sentence)}</div>")  # fmt: skip
+    rows += [f'<div style="margin-top:4px;opacity:.8">{escape(note)}</div>' for note in verdict.notes]
+    title = f"{escape(verdict.task)}: {'right' if verdict.passed else 'not yet'}"
+    return (
+        f'<div role="status" style="border:1px solid {colour}77;border-left:5px solid {colour};border-radius:4px;'
+        f'padding:8px 12px;margin:4px 0;max-width:52em;font-size:13px;line-height:1.45">'
+        f'<div style="font-weight:600;color:{colour};margin-bottom:3px">{title}</div>{"".join(rows)}</div>'
+    )

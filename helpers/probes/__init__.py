@@ -1,0 +1,169 @@
+"""Probes: call a student's function or class on given inputs and hand back plain float arrays.
+
+A probe knows no expected value. There is one per task, found by the task's name; `case` holds the inputs of one property as
+attributes (lists arrive as float32 tensors, other values as they are), the rest are the objects named in the test cell.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import os
+import pkgutil
+import signal
+import threading
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from helpers.arrays import Observation
+
+PROBES: dict[str, Callable[..., Any]] = {}
+MAX_NUMBERS = 4_000_000
+
+
+class WrongType(Exception):
+    """The student's code returned something that is not an array of numbers."""
+
+
+class TimeLimit(BaseException):
+    """Raised inside student code that runs too long; a BaseException so that `except Exception` does not eat it."""
+
+
+def probe(task: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register the decorated function as the probe of `task`."""
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        PROBES[task] = function
+        return function
+
+    return register
+
+
+def load() -> dict[str, Callable[..., Any]]:
+    """All probes, by task."""
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
+    return PROBES
+
+
+def observe(task: str, item: dict[str, Any], objects: tuple[Any, ...], seconds: float = 10.0) -> dict[str, Observation]:
+    """Run the probe of `task` on every property of the key item, quietly; `seconds` is the limit for all of them.
+
+    Whatever the student's code does (an exception, a wrong type, chatter on stdout or stderr) becomes an observation.
+    """
+    import torch
+
+    function = load()[task]
+    observations: dict[str, Observation] = {}
+    with quiet(), time_limit(seconds) as clock:
+        for number, prop in enumerate(item["properties"]):
+            if clock.over:
+                observations[prop["name"]] = {"failed": "skipped", "text": "not tried, since the time was already used up"}
+                continue
+            seed = int(item["seed"]) + number
+            np.random.seed(seed % 2**32)
+            torch.manual_seed(seed)
+            case = SimpleNamespace(**{name: _tensor(value) for name, value in prop["inputs"].items()})
+            try:
+                observations[prop["name"]] = {"value": to_array(function(case, *objects))}
+            except TimeLimit:
+                clock.over = True
+                text = f"did not finish within {seconds:g} s (an endless loop?)"
+                observations[prop["name"]] = {"failed": "TimeLimit", "text": text}
+            except WrongType as error:
+                observations[prop["name"]] = {"failed": "WrongType", "text": str(error)}
+            except (Exception, SystemExit) as error:
+                observations[prop["name"]] = failure(error)
+    return observations
+
+
+def failure(error: BaseException) -> Observation:
+    """An exception as an observation: its type, its message and the line of the student's cell that raised it."""
+    text = " ".join(str(error).split())[:200]
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if _is_cell(frame.filename)]
+    if isinstance(error, SyntaxError) and error.lineno and _is_cell(error.filename or ""):
+        lines.append(error.lineno)
+    where = f" (line {lines[-1]} of the cell)" if lines else ""
+    return {"failed": type(error).__name__, "text": f"raised {type(error).__name__}{': ' if text else ''}{text}{where}"}
+
+
+def _is_cell(filename: str) -> bool:
+    return filename.startswith("<") or "ipykernel" in filename
+
+
+def to_array(result: Any) -> np.ndarray:
+    """A float64 array from whatever a right answer may return; WrongType says what is wrong with anything else."""
+    if result is None:
+        raise WrongType("returned None (is there a `return`?)")
+    if hasattr(result, "detach"):
+        result = result.detach().cpu().double().numpy()
+    if not isinstance(result, (np.ndarray, np.generic, int, float, list, tuple)):
+        raise WrongType(f"returned a {type(result).__name__}, a tensor was expected")
+    try:
+        array = np.asarray(result, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise WrongType(f"returned a {type(result).__name__} that is not an array of real numbers") from None
+    if array.size > MAX_NUMBERS:
+        raise WrongType(f"returned {array.size:,} numbers, far more than asked for (shape {list(array.shape)})")
+    return array
+
+
+def need(result: Any, count: int, names: str) -> tuple[Any, ...]:
+    """The parts of a returned tuple; WrongType when there are not `count` of them."""
+    if not isinstance(result, (tuple, list)) or len(result) != count:
+        got = f"{len(result)} values" if isinstance(result, (tuple, list)) else f"one {type(result).__name__}"
+        raise WrongType(f"returned {got}, expected {count}: {names}")
+    return tuple(result)
+
+
+def _tensor(value: Any) -> Any:
+    import torch
+
+    if isinstance(value, (list, np.ndarray)):
+        return torch.tensor(np.asarray(value, dtype=np.float64), dtype=torch.float32)
+    return value
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Swallow everything written to stdout and stderr: nbgrader gives 0 to a test cell with anything on stderr."""
+    with open(os.devnull, "w") as null:
+        saved = os.dup(2)
+        os.dup2(null.fileno(), 2)
+        try:
+            with (
+                contextlib.redirect_stdout(io.StringIO()),
+                contextlib.redirect_stderr(io.StringIO()),
+                warnings.catch_warnings(),
+            ):
+                warnings.simplefilter("ignore")
+                yield
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+@contextlib.contextmanager
+def time_limit(seconds: float) -> Iterator[SimpleNamespace]:
+    """Raise TimeLimit in the code of the `with` block after `seconds` (where the system has interval timers)."""
+    clock = SimpleNamespace(over=False)
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield clock
+        return
+
+    def ring(_signal: int, _frame: Any) -> None:
+        raise TimeLimit
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)  # again each second, in case a bare `except` caught the first
+    try:
+        yield clock
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

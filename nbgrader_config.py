@@ -1,0 +1,56 @@
+"""How stock nbgrader works in this course. Our parts enter through nbgrader's own lists; see docs/grading.md."""
+
+import os
+import sys
+from pathlib import Path
+
+from autograder import course, nbgrader_parts
+from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
+from nbgrader import preprocessors as stock
+
+c = get_config()  # noqa: F821  provided by nbgrader
+
+# nbgrader calls `alembic` by name: find the one of this environment even when the environment is not activated
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+
+c.CourseDirectory.root = str(course.ROOT)
+c.CourseDirectory.course_id = course.settings()["course"]["id"]
+c.CourseDirectory.release_directory = "notebooks"
+c.CourseDirectory.db_url = f"sqlite:///{Path(course.ROOT, 'gradebook.db')}"
+c.Exchange.root = str(Path(course.ROOT, "exchange"))
+
+# release: the stock list, with a stub that names its task
+c.GenerateAssignment.preprocessors = [
+    stock.LockCells,
+    nbgrader_parts.TaskStub,
+    stock.ClearOutput,
+    stock.CheckCellMetadata,
+    stock.ComputeChecksums,
+    stock.SaveCells,
+    stock.ClearHiddenTests,
+    stock.ClearMarkScheme,
+    stock.ComputeChecksums,
+    stock.CheckCellMetadata,
+]
+
+# grading: answers into the pristine notebook, verdicts from the judge, scores and late penalties as ever
+c.Autograde.exporter_class = nbgrader_parts.TolerantExporter
+c.Autograde.sanitize_preprocessors = [
+    nbgrader_parts.Salvage,
+    stock.OverwriteKernelspec,
+    stock.OverwriteCells,
+    stock.CheckCellMetadata,
+]
+c.Autograde.autograde_preprocessors = [
+    nbgrader_parts.Judge,
+    stock.SaveAutoGrades,
+    stock.AssignLatePenalties,
+    stock.CheckCellMetadata,
+]
+c.AssignLatePenalties.plugin_class = nbgrader_parts.LatePolicy
+
+c.GenerateFeedback.preprocessors = [
+    stock.GetGrades,
+    nbgrader_parts.HideMarkSchemes,
+    CSSHTMLHeaderPreprocessor,
+]
