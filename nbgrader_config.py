@@ -4,9 +4,10 @@ import os
 import sys
 from pathlib import Path
 
-from autograder import course, nbgrader_parts
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbgrader import preprocessors as stock
+
+from autograder import course, nbgrader_parts
 
 c = get_config()  # noqa: F821  provided by nbgrader
 

@@ -123,9 +123,7 @@ class Mixture:
         try:
             L = np.linalg.cholesky(S)
         except np.linalg.LinAlgError:
-            raise ValueError(
-                "A component has a singular covariance, so no density; noise it first."
-            ) from None
+            raise ValueError("A component has a singular covariance, so no density; noise it first.") from None
         inverse = np.linalg.inv(L)
         gap = x.reshape(groups, 1, -1 if groups == 1 else 1, self.dim) - a * self.means[:, None]
         white = gap @ np.swapaxes(inverse, -1, -2)
@@ -208,9 +206,7 @@ class UniformCells:
     def characteristic(self, w: ArrayLike) -> NDArray[np.complex128]:
         """E exp(i w.x), (k, d) -> (k,): per box exp(i w.centre) prod_j sin(h_j) / h_j with h = w width / 2."""
         w = _array(w, "w", (None, self.lows.shape[1]))
-        inside = np.sinc(w[:, None] * (self.highs - self.lows) / (2 * np.pi)).prod(
-            -1
-        )  # sinc(y) = sin(pi y)/(pi y)
+        inside = np.sinc(w[:, None] * (self.highs - self.lows) / (2 * np.pi)).prod(-1)  # sinc(y) = sin(pi y)/(pi y)
         return (np.exp(0.5j * w @ (self.lows + self.highs).T) * inside).mean(1)
 
     def sample(self, n: int, rng: np.random.Generator) -> Array:
@@ -456,9 +452,7 @@ def v_moments(vp: VP, mixture: Mixture, network: Network, nodes: int = 200) -> t
     return _moments(mixture, residual, nodes)
 
 
-def _optimum(
-    vp: VP, mixture: Mixture, target: Callable, n: int, seed: int, nodes: int
-) -> tuple[float, float]:
+def _optimum(vp: VP, mixture: Mixture, target: Callable, n: int, seed: int, nodes: int) -> tuple[float, float]:
     """E|y - E[y | x_t]|^2 for y = c_x0 x0 + c_eps eps, (c_x0, c_eps) = target(alpha, sigma); its standard error.
 
     By the law of total variance this is the variance within components, exact, plus that between them, the mean over
@@ -491,9 +485,7 @@ def _optimum(
     return float(total.mean()), float(total.std(ddof=1) / np.sqrt(replicates)) if K > 1 else 0.0
 
 
-def dsm_optimum(
-    vp: VP, mixture: Mixture, n: int = 128, seed: int = 0, nodes: int = 64
-) -> tuple[float, float]:
+def dsm_optimum(vp: VP, mixture: Mixture, n: int = 128, seed: int = 0, nodes: int = 64) -> tuple[float, float]:
     """The smallest possible mean of the loss of `dsm_moments`, that of the exact score, and its standard error.
 
     One Gaussian: exact, error 0. More components: the error is estimated from 16 randomised Sobol sets of n points

@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,7 +90,7 @@ def answers(kind: str, assignment: str) -> list[Answer]:
                 code = code.replace(old, new)
         found.append(Answer(f"{task}:{name}", task, code, " ".join(says.split()), source))
 
-    exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), {"answer": answer})  # noqa: S102  our own data file
+    exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), {"answer": answer})
     ids = [one.id for one in found]
     if len(set(ids)) != len(ids):
         raise ValueError(f"{path} has an id twice: {sorted(i for i in ids if ids.count(i) > 1)}")
@@ -161,5 +160,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.9g}")
     return value
-
-

@@ -91,7 +91,8 @@ class Judge(NbGraderPreprocessor):
         nb.metadata["diffusion_labs"] = {
             "notes": notes,
             "verdicts": {
-                v.task: {"passed": v.passed, "misconception": v.misconception, "sentence": v.sentence} for v in verdicts.values()
+                v.task: {"passed": v.passed, "misconception": v.misconception, "sentence": v.sentence}
+                for v in verdicts.values()
             },
         }
         return nb, resources

@@ -61,7 +61,10 @@ class Runner:
         Only names and inputs of the item's properties are sent, never what is expected.
         """
         assignment = course.load(course.tasks()[task])
-        public = {"seed": item["seed"], "properties": [{"name": p["name"], "inputs": p["inputs"]} for p in item["properties"]]}
+        public = {
+            "seed": item["seed"],
+            "properties": [{"name": p["name"], "inputs": p["inputs"]} for p in item["properties"]],
+        }
         request = {
             "task": task,
             "item": public,

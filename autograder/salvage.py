@@ -105,7 +105,9 @@ def salvage(submitted: nbformat.NotebookNode, pristine: nbformat.NotebookNode) -
         notes.append("The submission has no nbgrader metadata; answers were recognised by their TODO banners and names.")
     elif submitted.cells:
         notes += [f"The check cell {name} was missing or renamed; it was put back." for name in sorted(graded - set(kept))]
-    notes += [f"The check cell {name} was there {kept.count(name)} times." for name in sorted(graded) if kept.count(name) > 1]
+    notes += [
+        f"The check cell {name} was there {kept.count(name)} times." for name in sorted(graded) if kept.count(name) > 1
+    ]
     _carry_the_rest(submitted, result, used)
     result.metadata["diffusion_labs"] = {"notes": notes}
     return result

@@ -131,8 +131,10 @@ def _judge_law(expect: dict[str, Any], value: np.ndarray, reveal: bool) -> tuple
     z = np.abs(mean - right_mean) / np.sqrt(np.diag(right_cov) / n + 1e-300)
     if z.max() > 6:
         k = int(z.argmax())
-        parts.append(f"the mean of coordinate {k} is {mean[k]:.3g}" + (f", expected {right_mean[k]:.3g}" if reveal else
-                     f", {z[k]:.0f} standard errors off"))
+        parts.append(
+            f"the mean of coordinate {k} is {mean[k]:.3g}"
+            + (f", expected {right_mean[k]:.3g}" if reveal else f", {z[k]:.0f} standard errors off")
+        )
     ratio = np.diag(cov) / np.maximum(np.diag(right_cov), 1e-300)
     if (np.abs(np.log(np.maximum(ratio, 1e-12))) > 6 * np.sqrt(2.0 / n)).any():
         k = int(np.abs(np.log(np.maximum(ratio, 1e-12))).argmax())
@@ -141,12 +143,17 @@ def _judge_law(expect: dict[str, Any], value: np.ndarray, reveal: bool) -> tuple
     gap = np.abs(cov - right_cov) / np.maximum(scale, 1e-300) * (1 - np.eye(len(cov)))
     if not parts and gap.max() > 8 / np.sqrt(n):
         i, j = (int(k) for k in np.unravel_index(gap.argmax(), gap.shape))
-        parts.append(f"the covariance of coordinates {i} and {j} is {cov[i, j]:.3g}"
-                     + (f", expected {right_cov[i, j]:.3g}" if reveal else ""))
+        parts.append(
+            f"the covariance of coordinates {i} and {j} is {cov[i, j]:.3g}"
+            + (f", expected {right_cov[i, j]:.3g}" if reveal else "")
+        )
     if not parts:
         pairs = np.asarray(expect["w"]).shape[1] > value.shape[1]
-        parts.append("neighbouring rows are not independent of each other" if pairs else
-                     "mean and variance fit, but the shape of the distribution does not")
+        parts.append(
+            "neighbouring rows are not independent of each other"
+            if pairs
+            else "mean and variance fit, but the shape of the distribution does not"
+        )
     return False, "; ".join(parts)
 
 
@@ -157,8 +164,11 @@ def _judge_draws(expect: dict[str, Any], value: np.ndarray, reveal: bool) -> tup
     if (error > tolerance).any():
         k = np.unravel_index(np.argmax(error / tolerance), error.shape)
         got = f"the mean over {len(value)} calls is {value.mean(0)[k]:.4g}"
-        return False, got + (f", expected {right[k]:.4g} ± {tolerance[k]:.2g}" if reveal else
-                             f", {error[k] / tolerance[k] * Z_DRAWS:.0f} standard errors off")
+        return False, got + (
+            f", expected {right[k]:.4g} ± {tolerance[k]:.2g}"
+            if reveal
+            else f", {error[k] / tolerance[k] * Z_DRAWS:.0f} standard errors off"
+        )
     ratio = value.var(0, ddof=1) / sd**2
     if (ratio > SPREAD).any():
         return False, f"the calls scatter {ratio.max():.0f} times more than independent rows would"
@@ -172,8 +182,11 @@ def _judge_within(expect: dict[str, Any], value: np.ndarray, reveal: bool) -> tu
         return True, ""
     k = np.unravel_index(np.argmax(outside), value.shape)
     low, high = np.broadcast_to(low, value.shape), np.broadcast_to(high, value.shape)
-    return False, f"got {value[k]:.4g}" + (f", expected {low[k]:.4g} to {high[k]:.4g}" if reveal else
-                                           ", which is " + ("too small" if value[k] < low[k] else "too large"))
+    return False, f"got {value[k]:.4g}" + (
+        f", expected {low[k]:.4g} to {high[k]:.4g}"
+        if reveal
+        else ", which is " + ("too small" if value[k] < low[k] else "too large")
+    )
 
 
 _JUDGES = {"exact": _judge_exact, "law": _judge_law, "draws": _judge_draws, "within": _judge_within}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from importlib import resources
 from typing import Any
 
 
@@ -44,3 +45,10 @@ def progress_bar(steps: Iterable[Any] | int, description: str = "") -> Iterable[
     from tqdm.auto import tqdm
 
     return tqdm(range(steps) if isinstance(steps, int) else steps, desc=description, disable=grading(), leave=False)
+
+
+def notation() -> Any:
+    """The course's table of symbols, which bridges continuous and discrete time; shown as a table in a notebook."""
+    from IPython.display import Markdown
+
+    return Markdown(resources.files("helpers").joinpath("notation.md").read_text(encoding="utf-8"))
