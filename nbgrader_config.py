@@ -35,6 +35,7 @@ c.GenerateAssignment.preprocessors = [
 ]
 
 # grading: answers into the pristine notebook, verdicts from the judge, scores and late penalties as ever
+c.Autograde.pre_convert_hook = nbgrader_parts.adopt_misnamed
 c.Autograde.exporter_class = nbgrader_parts.TolerantExporter
 c.Autograde.sanitize_preprocessors = [
     nbgrader_parts.Salvage,

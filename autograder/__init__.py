@@ -1,0 +1,1 @@
+"""What only instructors have: the build, the closed forms, the judge of a class, known mistakes."""

@@ -15,6 +15,16 @@ def main(argv: list[str] | None = None) -> int:
     audit.add_argument("assignments", nargs="*", help="such as 03_vpsde; default all")
     audit.add_argument("--seeds", type=int, default=3, help="number of key items (default 3)")
     audit.add_argument("--right-only", action="store_true", help="leave the known mistakes out")
+    commands.add_parser("demo", help="a small class hands in, stock nbgrader grades it (make demo)")
+    bundle = commands.add_parser("bundle", help="write the student bundle; fails if an answer would be in it")
+    bundle.add_argument("--out", default="dist/diffusion-labs-students.zip", help="the zip to write")
+    solutions = commands.add_parser("solutions", help="write the solutions as notebooks into built-solutions/")
+    solutions.add_argument("assignments", nargs="*", help="such as 03_vpsde; default all")
+    solutions.add_argument("--execute", action="store_true", help="run them, with all their figures")
+    commands.add_parser(
+        "release", help="build, release with nbgrader into the gradebook, and set due dates from course.toml"
+    )
+    commands.add_parser("table", help="print the class as a table of points with the first mistake")
     options = parser.parse_args(argv)
     return globals()[f"_{options.command}"](options)
 
@@ -23,6 +33,47 @@ def _build(_: argparse.Namespace) -> int:
     from autograder.build import build
 
     print(*build(), sep="\n")
+    return 0
+
+
+def _demo(_: argparse.Namespace) -> int:
+    from autograder import demo
+
+    return demo.main()
+
+
+def _bundle(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from autograder import bundle
+
+    try:
+        print(bundle.write(Path(options.out)))
+    except RuntimeError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _solutions(options: argparse.Namespace) -> int:
+    from autograder import build, course
+
+    for name in options.assignments or course.assignment_names():
+        print(build.write_solution(name, options.execute))
+    return 0
+
+
+def _release(_: argparse.Namespace) -> int:
+    from autograder import build
+
+    print(*build.release(), sep="\n")
+    return 0
+
+
+def _table(_: argparse.Namespace) -> int:
+    from autograder import table
+
+    print(table.text(table.rows()))
     return 0
 
 

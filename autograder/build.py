@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -88,18 +89,42 @@ def write_keys(names: list[str] | None = None) -> list[Path]:
 
 def write_notebooks() -> list[Path]:
     """Release every source notebook as `nbgrader generate_assignment` does, without touching the course's gradebook."""
+    with tempfile.TemporaryDirectory() as scratch:
+        return [_generate_assignment(name, f"sqlite:///{scratch}/gradebook.db") for name in course.assignment_names()]
+
+
+def release() -> list[Path]:
+    """Write the sources, release them into the course's gradebook, and set the due dates of course.toml."""
+    from nbgrader.api import Gradebook
+
+    write_sources()
+    address = nbgrader_config().CourseDirectory.db_url
+    written = [_generate_assignment(name, address) for name in course.assignment_names()]
+    with Gradebook(address, course.settings()["course"]["id"]) as gradebook:
+        for name, due in course.settings().get("due", {}).items():
+            gradebook.update_or_create_assignment(name, duedate=due.astimezone(UTC).replace(tzinfo=None))
+    return written
+
+
+def _generate_assignment(name: str, database: str) -> Path:
     from nbgrader.converters import GenerateAssignment
     from nbgrader.coursedir import CourseDirectory
 
-    written = []
-    with tempfile.TemporaryDirectory() as scratch:
-        for name in course.assignment_names():
-            config = nbgrader_config()
-            config.CourseDirectory.db_url = f"sqlite:///{scratch}/gradebook.db"
-            config.CourseDirectory.assignment_id = name
-            GenerateAssignment(coursedir=CourseDirectory(config=config), config=config, force=True).start()
-            written.append(course.ROOT / "notebooks" / name / f"{name}.ipynb")
-    return written
+    config = nbgrader_config()
+    config.CourseDirectory.db_url = database
+    config.CourseDirectory.assignment_id = name
+    GenerateAssignment(coursedir=CourseDirectory(config=config), config=config, force=True).start()
+    return course.ROOT / "notebooks" / name / f"{name}.ipynb"
+
+
+def write_solution(name: str, execute: bool = False) -> Path:
+    """Write built-solutions/<name>.ipynb for an instructor to read, executed with all figures if asked."""
+    notebook = source_notebook(course.load(name))
+    if execute:
+        from nbclient import NotebookClient
+
+        NotebookClient(notebook, timeout=1800, kernel_name="python3").execute(cwd=str(course.ROOT / "solutions" / name))
+    return _write(course.ROOT / "built-solutions" / f"{name}.ipynb", nbformat.writes(notebook) + "\n")
 
 
 def nbgrader_config() -> Any:

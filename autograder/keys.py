@@ -42,6 +42,17 @@ def public_item(task: str) -> dict[str, Any]:
     return item(task, PUBLIC_SEED)
 
 
+def same(one: Any, two: Any) -> bool:
+    """Whether two items (or parts of them) are equal, numbers up to the rounding of another machine's libraries."""
+    if isinstance(one, dict) and isinstance(two, dict):
+        return one.keys() == two.keys() and all(same(one[key], two[key]) for key in one)
+    if isinstance(one, list) and isinstance(two, list):
+        return len(one) == len(two) and all(map(same, one, two))
+    if isinstance(one, float) and isinstance(two, (int, float)):
+        return abs(one - two) <= 1e-6 * (1 + abs(one))
+    return one == two
+
+
 @functools.lru_cache(maxsize=1024)
 def secret_item(task: str, index: int) -> dict[str, Any]:
     """One of the secret items of a task."""

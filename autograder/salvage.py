@@ -184,9 +184,9 @@ def carried_definitions(notebook: nbformat.NotebookNode, pristine_names: set[str
         for node in _statements(cell.source):
             names = definitions(ast.unparse(node))
             constant = isinstance(node, ast.Assign) and not any(isinstance(part, ast.Call) for part in ast.walk(node.value))
-            if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)) or constant:
-                if names and not names & pristine_names:
-                    carried.append(ast.unparse(node))
+            kept = constant or isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom))
+            if kept and names and not names & pristine_names:
+                carried.append(ast.unparse(node))
     return carried
 
 

@@ -61,10 +61,7 @@ def exact(value: Any, rtol: float = 2e-4, atol: float = 2e-5) -> dict[str, Any]:
 
 
 def law(rng: np.random.Generator, distribution: Any, n: int, count: int = 24) -> dict[str, Any]:
-    """n independent rows from `distribution` (anything with mean, cov and characteristic).
-
-    Two thirds of the `count` frequencies look at single rows... see `rows_law` for pairs of rows.
-    """
+    """n independent rows from `distribution` (anything with mean, cov and characteristic), seen at `count` frequencies."""
     cov = np.atleast_2d(distribution.cov)
     w = _frequencies(rng, cov, count)
     phase = rng.uniform(0, 2 * np.pi, count)
@@ -85,13 +82,13 @@ def rows_law(rng: np.random.Generator, distribution: Any, n: int, count: int = 1
 
 
 def _frequencies(rng: np.random.Generator, cov: np.ndarray, count: int) -> np.ndarray:
-    """Random directions, lengths of 0.4 to 2.5 in units of the inverse standard deviation along each principal axis."""
+    """w with w.x of standard deviation 0.4 to 2.5, in random directions of the whitened space."""
     d = len(cov)
     direction = rng.standard_normal((count, d))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-    values, vectors = np.linalg.eigh(cov)
     length = np.exp(rng.uniform(np.log(0.4), np.log(2.5), (count, 1)))
-    return length * direction @ (vectors / np.sqrt(np.maximum(values, 1e-12))).T
+    factor = np.linalg.cholesky(cov + 1e-12 * np.trace(cov) * np.eye(d))
+    return length * np.linalg.solve(factor.T, direction.T).T
 
 
 def draws(mean: Any, sd: Any, count: int, atol: float = 0.0) -> dict[str, Any]:

@@ -1,0 +1,53 @@
+# The commands of this project. Each sets up what it needs; all are safe to repeat and to interrupt.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+READY := $(VENV)/.ready
+export OMP_NUM_THREADS ?= 2
+
+.PHONY: help setup demo test test-full check lab bench build clean
+
+help:
+	@echo "make demo       build, release and grade a small class with stock nbgrader, and print the table of points"
+	@echo "make test       run the tests        make check      lint and the fast tests"
+	@echo "make test-full  run everything that takes longer: full trainings, 200 grading seeds, a browser"
+	@echo "make lab        open JupyterLab on the student notebooks"
+	@echo "make build      make notebooks/ and helpers/keys/ from solutions/"
+	@echo "make bench      print the benchmark table"
+
+setup: $(READY)
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Python 3.11 or newer is needed, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || echo 'not there')."; \
+		echo "If you have it under another name: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@echo "Setting up $(VENV): torch, JupyterLab, nbgrader. The first time this takes some minutes (torch is large)."
+	@$(PYTHON) -m venv $(VENV) || { echo "Could not make $(VENV). On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -e '.[dev]' || { \
+		echo "pip could not install the packages. Is there a network, and enough disk? 'make setup' goes on where it stopped."; exit 1; }
+	@touch $@
+	@echo "Set up."
+
+demo: $(READY)
+	@$(RUN) -m autograder demo
+
+test: $(READY)
+	@$(RUN) -m pytest -m "not full"
+
+test-full: $(READY)
+	@$(RUN) -m pytest
+
+check: $(READY)
+	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check . && $(RUN) -m pytest -m "not full and not slow"
+
+lab: $(READY)
+	@$(RUN) -m jupyter lab notebooks
+
+build: $(READY)
+	@$(RUN) -m autograder build
+
+bench: $(READY)
+	@$(RUN) -m autograder bench
+
+clean:
+	rm -rf source submitted autograded feedback demo-course dist built-solutions .cache gradebook.db

@@ -1,0 +1,127 @@
+"""The student bundle: notebooks, helpers, an environment and a README, in one zip, and the proof that no answer is in it."""
+
+from __future__ import annotations
+
+import ast
+import json
+import textwrap
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from autograder import course, expected, keys
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+MARKERS = ("BEGIN SOLUTION", "END SOLUTION", "BEGIN HIDDEN TESTS", "BEGIN MARK SCHEME", "END MARK SCHEME")
+LENGTH = 25
+"""Statements longer than this (in normalised form) count as pasteable."""
+
+ENVIRONMENT = """# conda env create -f environment.yml && conda activate diffusion-labs
+# or, with any Python from 3.11: pip install {plain}
+name: diffusion-labs
+channels: [conda-forge]
+dependencies:
+  - python=3.12
+  - pip
+  - pip:
+{lines}
+"""
+
+
+def write(path: Path) -> Path:
+    """Write the bundle as a zip.
+
+    Raises:
+        RuntimeError: naming every leak, if a solution, hidden test, mark scheme, closed form or secret item is in it.
+    """
+    files = contents()
+    found = leaks(files)
+    if found:
+        raise RuntimeError("The student bundle would hold what students must not see:\n  " + "\n  ".join(found))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in sorted(files.items()):
+            archive.writestr(zipfile.ZipInfo(f"diffusion-labs/{name}", (1980, 1, 1, 0, 0, 0)), text, zipfile.ZIP_DEFLATED)
+    return path
+
+
+def contents() -> dict[str, str]:
+    """The files of the bundle, by name."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    packages = project["optional-dependencies"]["student"]
+    files = {
+        "README.md": (REPOSITORY / "docs" / "students.md").read_text(encoding="utf-8"),
+        "environment.yml": ENVIRONMENT.format(plain=" ".join(packages), lines="\n".join(f"      - {p}" for p in packages)),
+    }
+    for name in course.assignment_names():
+        place = f"notebooks/{name}/{name}.ipynb"
+        files[place] = (course.ROOT / place).read_text(encoding="utf-8")
+    for path in sorted((REPOSITORY / "helpers").rglob("*")):
+        if path.suffix in (".py", ".md", ".json") and "__pycache__" not in path.parts:
+            files[path.relative_to(REPOSITORY).as_posix()] = path.read_text(encoding="utf-8")
+    return files
+
+
+def leaks(files: dict[str, str]) -> list[str]:
+    """One sentence for everything in `files` that a student must not have."""
+    found = []
+    for name, text in files.items():
+        found += [f"{name} contains {marker!r}" for marker in MARKERS if marker in text]
+        if course.secret().hex() in text:
+            found.append(f"{name} contains the course's secret")
+    given = {s for name in course.assignment_names() for cell in course.load(name).cells if cell.kind == "given"
+             and cell.type == "code" for s in statements(cell.source)}  # fmt: skip
+    protected = {statement: origin for origin, source in _protected() for statement in statements(source)}
+    for name, text in files.items():
+        for source in _code(name, text):
+            for statement in set(statements(source)) - given:
+                if statement in protected:
+                    found.append(f"{name} contains a statement of {protected[statement]}: {statement}")
+    for name, text in files.items():
+        if name.startswith("helpers/keys/"):
+            found += _foreign_items(name, json.loads(text))
+    return found
+
+
+def _protected() -> Iterator[tuple[str, str]]:
+    """(origin, source) of all code that students must not see: reference answers, known mistakes aside, and closed forms."""
+    for name in course.assignment_names():
+        for cell in course.load(name).cells:
+            if cell.kind == "answer" and cell.type == "code":
+                for region in course.SOLUTION.findall(cell.source):
+                    yield f"the reference answer of {cell.task}", textwrap.dedent(region)
+    for path in [REPOSITORY / "autograder" / "exact.py", *sorted((REPOSITORY / "autograder" / "expected").glob("*.py"))]:
+        yield f"the closed forms in {path.name}", path.read_text(encoding="utf-8")
+
+
+def _code(name: str, text: str) -> list[str]:
+    if name.endswith(".py"):
+        return [text]
+    if name.endswith(".ipynb"):
+        return ["".join(cell["source"]) for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
+    return []
+
+
+def statements(source: str) -> list[str]:
+    """The simple statements of a piece of code in normalised form, if longer than LENGTH; imports and docstrings aside."""
+    body = "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in source.splitlines())
+    try:
+        tree = ast.parse(body)
+    except SyntaxError:
+        tree = ast.parse("def _():\n" + textwrap.indent(body, "    "))  # a part of a function, with its `return`
+    simple = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Return, ast.Expr)
+    texts = [ast.unparse(node) for node in ast.walk(tree) if isinstance(node, simple)
+             and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))]  # fmt: skip
+    return [text for text in texts if len(text) > LENGTH]
+
+
+def _foreign_items(name: str, items: dict[str, dict]) -> list[str]:
+    """What in a key file is not the public item of one of our tasks."""
+    found = []
+    for task, item in items.items():
+        if task not in expected.forms():
+            found.append(f"{name} has an item for {task}, which is no task")
+        elif not keys.same({**item, "wrong": []}, {**keys.public_item(task), "wrong": []}):
+            found.append(f"{name} has an item for {task} that is not the public one; run `python -m autograder build`")
+    return found
