@@ -25,7 +25,7 @@ def audit(assignment: str, seeds: range, runner: Runner, wrong: bool = True) -> 
     """Judge the reference, the alternatives and (unless `wrong` is false) the known mistakes of one assignment."""
     alternatives = keys.answers("alternatives", assignment)
     for task in course.load(assignment).tasks:
-        right = [keys.Answer(f"{task}:reference", task, course.load(assignment).answer(task).source)]
+        right = [keys.Answer(f"{task}:reference", task, course.load(assignment).answer(task))]
         right += [one for one in alternatives if one.task == task]
         for seed in seeds:
             item = keys.item(task, seed)

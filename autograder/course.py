@@ -18,6 +18,7 @@ import nbformat
 ROOT = Path(os.environ.get("DIFFUSION_LABS_COURSE") or Path(__file__).resolve().parent.parent)
 """The course folder: where solutions/, notebooks/ and course.toml are (the repository, unless the variable says otherwise)."""
 
+MARKERS = ("### BEGIN SOLUTION", "### END SOLUTION")
 SOLUTION = re.compile(r"^[ \t]*### BEGIN SOLUTION[^\n]*\n(.*?)^[ \t]*### END SOLUTION[^\n]*$", re.M | re.S)
 
 
@@ -49,9 +50,10 @@ class Assignment:
         """Points of each auto-graded task, in the order of the notebook."""
         return {cell.task: cell.points for cell in self.cells if cell.kind == "check"}
 
-    def answer(self, task: str) -> Cell:
-        """The reference's answer cell of a task."""
-        return next(cell for cell in self.cells if cell.kind == "answer" and cell.task == task)
+    def answer(self, task: str) -> str:
+        """The reference's answer to a task, as a student would have it: without the solution markers."""
+        cell = next(cell for cell in self.cells if cell.kind == "answer" and cell.task == task)
+        return "\n".join(line for line in cell.source.splitlines() if not line.strip().startswith(MARKERS))
 
     def check_cell(self, task: str) -> Cell:
         """The check cell of a task."""

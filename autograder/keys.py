@@ -94,7 +94,7 @@ def answers(kind: str, assignment: str) -> list[Answer]:
     ) -> None:
         code = cell.strip("\n")
         if swap:
-            code = course.load(assignment).answer(task).source
+            code = course.load(assignment).answer(task)
             for old, new in swap:
                 if code.count(old) != 1:
                     raise ValueError(f"{task}:{name}: {old!r} stands {code.count(old)} times in the reference answer")

@@ -3,13 +3,14 @@
 A pure function of two sets of arrays. It holds no formula: the key item, made from closed forms elsewhere, says for every
 property of a task what is right, within which tolerance, and what each known mistake would have given instead.
 
-A property is judged in one of four ways, named by `expect["kind"]`:
+A property is judged in one of five ways, named by `expect["kind"]`:
 
 exact   every number agrees within `atol + rtol * |right|`.
 law     the rows are independent draws from a known law. For fixed w and phase the mean of cos(w.x + phase) over the rows is
         compared with its exact expectation. The cosine is bounded, so Bernstein's inequality bounds the false alarm
-        rigorously at any n: at most `FALSE_ALARM` = 1e-9 for one frequency. `w` with twice the columns of x is applied to
-        pairs of neighbouring rows, which shows rows that are sorted or share their noise.
+        rigorously at any n: at most `FALSE_ALARM` = 1e-9 for one frequency.
+rows    neighbouring rows are independent, whatever their law: the covariance of exp(i u.x) of one row and exp(i v.x) of the
+        next is zero. Bounded by Bernstein's inequality too. Sorted or stratified rows show here.
 draws   independent repetitions of a random number (say, a loss) with known mean and standard deviation. The mean must lie
         within `Z_DRAWS` = 7 standard errors (1e-9 with a skewness of the mean of up to 0.1) and the repetitions must not
         scatter over `SPREAD` = 5 times the known variance. A smaller scatter, as with stratified draws, is right.
@@ -94,7 +95,7 @@ def judge_property(expect: dict[str, Any], observation: dict[str, Any], reveal: 
 
 
 def _shape_fits(expect: dict[str, Any], value: np.ndarray) -> bool:
-    if expect["kind"] in ("law", "draws", "within"):
+    if expect["kind"] in ("law", "rows", "draws", "within"):
         return list(value.shape) == list(expect["shape"])
     return value.shape == np.shape(expect["value"])
 
@@ -147,14 +148,17 @@ def _judge_law(expect: dict[str, Any], value: np.ndarray, reveal: bool) -> tuple
             f"the covariance of coordinates {i} and {j} is {cov[i, j]:.3g}"
             + (f", expected {right_cov[i, j]:.3g}" if reveal else "")
         )
-    if not parts:
-        pairs = np.asarray(expect["w"]).shape[1] > value.shape[1]
-        parts.append(
-            "neighbouring rows are not independent of each other"
-            if pairs
-            else "mean and variance fit, but the shape of the distribution does not"
-        )
-    return False, "; ".join(parts)
+    if not np.ptp(value, axis=0).any():
+        parts = [f"all {n} rows are the same"]
+    return False, "; ".join(parts) or "mean and variance fit, but the shape of the distribution does not"
+
+
+def _judge_rows(expect: dict[str, Any], value: np.ndarray, reveal: bool) -> tuple[bool, str]:
+    seen = rows_summary(expect, value)
+    # the empirical means inside add at most their own product: each is within 7 / sqrt(n) of its expectation
+    if (np.abs(seen["mean"]) <= bernstein(seen["bound"], seen["n"], 4.0) + 50 / seen["n"]).all():
+        return True, ""
+    return False, "neighbouring rows depend on each other"
 
 
 def _judge_draws(expect: dict[str, Any], value: np.ndarray, reveal: bool) -> tuple[bool, str]:
@@ -189,7 +193,7 @@ def _judge_within(expect: dict[str, Any], value: np.ndarray, reveal: bool) -> tu
     )
 
 
-_JUDGES = {"exact": _judge_exact, "law": _judge_law, "draws": _judge_draws, "within": _judge_within}
+_JUDGES = {"exact": _judge_exact, "law": _judge_law, "rows": _judge_rows, "draws": _judge_draws, "within": _judge_within}
 
 
 def bernstein(var: np.ndarray, n: int, bound: float = 2.0) -> np.ndarray:
@@ -199,14 +203,20 @@ def bernstein(var: np.ndarray, n: int, bound: float = 2.0) -> np.ndarray:
 
 
 def cosine_summary(expect: dict[str, Any], value: np.ndarray) -> dict[str, Any]:
-    """Mean and variance of cos(w.x + phase) over rows, or over pairs of neighbouring rows."""
-    w, phase = np.asarray(expect["w"], dtype=float), np.asarray(expect["phase"], dtype=float)
-    rows = value
-    if w.shape[1] == 2 * value.shape[1]:
-        half = len(value) // 2
-        rows = value[: 2 * half].reshape(half, -1)
-    cosines = np.cos(rows @ w.T + phase)
-    return {"mean": cosines.mean(0), "var": cosines.var(0), "n": len(rows)}
+    """Mean and variance of cos(w.x + phase) over the rows."""
+    cosines = np.cos(value @ np.asarray(expect["w"], dtype=float).T + np.asarray(expect["phase"], dtype=float))
+    return {"mean": cosines.mean(0), "var": cosines.var(0), "n": len(cosines)}
+
+
+def rows_summary(expect: dict[str, Any], value: np.ndarray) -> dict[str, Any]:
+    """Covariance of exp(i u.x) and exp(i v.x') over pairs of neighbouring rows x, x', turned by the phase."""
+    w, half = np.asarray(expect["w"], dtype=float), len(value) // 2
+    d = value.shape[1]
+    first, second = np.exp(1j * value @ w[:, :d].T), np.exp(1j * value @ w[:, d:].T)
+    bound = (1 - np.abs(first.mean(0)) ** 2) * (1 - np.abs(second.mean(0)) ** 2)
+    first, second = first - first.mean(0), second - second.mean(0)  # over all rows: rows that alternate show too
+    terms = (first[: 2 * half : 2] * second[1 : 2 * half : 2] * np.exp(1j * np.asarray(expect["phase"]))).real
+    return {"mean": terms.mean(0), "var": terms.var(0), "bound": bound, "n": half}
 
 
 # ---------------------------------------------------------------------------------------------- naming a mistake
@@ -222,6 +232,8 @@ def summary(expect: dict[str, Any], observation: dict[str, Any]) -> dict[str, An
         return {"shape": list(value.shape), "finite": bool(bad), "head": value.ravel()[:16] if bad else []}
     if expect["kind"] == "law":
         return cosine_summary(expect, value)
+    if expect["kind"] == "rows":
+        return rows_summary(expect, value)
     if expect["kind"] == "draws":
         return {"mean": value.mean(0), "var": value.var(0, ddof=1), "n": len(value)}
     return {"value": value}
@@ -246,6 +258,8 @@ def distance(expect: dict[str, Any], one: dict[str, Any], two: dict[str, Any]) -
         return float(np.max(np.abs(a - b) / (2 * (atol + rtol * np.abs(b))), initial=0.0))
     a, b = np.asarray(one["mean"], dtype=float), np.asarray(two["mean"], dtype=float)
     va, vb = np.asarray(one["var"], dtype=float), np.asarray(two["var"], dtype=float)
+    if expect["kind"] == "law" and max(va.max(), vb.max()) < 1e-9:
+        return 0.5  # all rows are the same in both, wherever they are
     error = np.sqrt(va / one["n"] + vb / two["n"]) + 1e-6 * (1 + np.abs(b))
     apart = float(np.max(np.abs(a - b) / (Z_NAME * error), initial=0.0))
     if expect["kind"] == "draws":  # a scatter that differs more than chance allows is another mistake
