@@ -16,6 +16,7 @@ def main(argv: list[str] | None = None) -> int:
     audit.add_argument("--seeds", type=int, default=3, help="number of key items (default 3)")
     audit.add_argument("--right-only", action="store_true", help="leave the known mistakes out")
     commands.add_parser("demo", help="a small class hands in, stock nbgrader grades it (make demo)")
+    commands.add_parser("bench", help="print what judging and grading cost (make bench)")
     bundle = commands.add_parser("bundle", help="write the student bundle; fails if an answer would be in it")
     bundle.add_argument("--out", default="dist/diffusion-labs-students.zip", help="the zip to write")
     solutions = commands.add_parser("solutions", help="write the solutions as notebooks into built-solutions/")
@@ -40,6 +41,12 @@ def _demo(_: argparse.Namespace) -> int:
     from autograder import demo
 
     return demo.main()
+
+
+def _bench(_: argparse.Namespace) -> int:
+    from autograder import bench
+
+    return bench.main()
 
 
 def _bundle(options: argparse.Namespace) -> int:

@@ -25,7 +25,9 @@ def test_what_is_packed_comes_back(values):
 
 
 def test_failures_come_back_as_texts():
-    assert unpack(pack({"a": {"failed": "ValueError", "text": "raised"}})) == {"a": {"failed": "ValueError", "text": "raised"}}
+    assert unpack(pack({"a": {"failed": "ValueError", "text": "raised"}})) == {
+        "a": {"failed": "ValueError", "text": "raised"}
+    }
 
 
 @given(st.binary(max_size=200))
@@ -37,7 +39,9 @@ def test_garbage_is_refused_with_one_kind_of_error(message):
     assert json.loads(message.partition(b"\n")[0]) == {}
 
 
-@pytest.mark.parametrize("header", ['{"a": {"shape": [-1]}}', '{"a": {"shape": [4]}}', '{"a": {"shape": [1e18, 1e18]}}', '{"a": 3}', "[]"])
+@pytest.mark.parametrize(
+    "header", ['{"a": {"shape": [-1]}}', '{"a": {"shape": [4]}}', '{"a": {"shape": [1e18, 1e18]}}', '{"a": 3}', "[]"]
+)
 def test_shapes_that_do_not_fit_the_bytes_are_refused(header):
     with pytest.raises(ValueError, match="malformed"):
         unpack(header.encode() + b"\n" + b"\0" * 8)

@@ -9,7 +9,9 @@ from autograder.exact import Mixture
 from autograder.expected import draws, exact, law, prop, rows_law, within
 from helpers.judge import FALSE_ALARM, bernstein, cosine_summary, judge, judge_property, rows_summary, summary
 
-MIXTURE = Mixture(np.array([0.3, 0.7]), np.array([[-2.0, 0.0], [1.0, 1.0]]), np.array([np.eye(2) * 0.4, [[1.0, 0.6], [0.6, 0.8]]]))
+MIXTURE = Mixture(
+    np.array([0.3, 0.7]), np.array([[-2.0, 0.0], [1.0, 1.0]]), np.array([np.eye(2) * 0.4, [[1.0, 0.6], [0.6, 0.8]]])
+)
 N = 10_000
 
 
@@ -121,7 +123,11 @@ def item(*wrong: tuple[str, float]) -> dict:
     return {
         "properties": [one, two],
         "wrong": [
-            {"id": name, "says": f"It is {name}.", "prints": {"a": {"value": [factor, 2 * factor]}, "b": {"mean": 0.0, "var": 1.0, "n": 50}}}
+            {
+                "id": name,
+                "says": f"It is {name}.",
+                "prints": {"a": {"value": [factor, 2 * factor]}, "b": {"mean": 0.0, "var": 1.0, "n": 50}},
+            }
             for name, factor in wrong
         ],
     }
@@ -140,7 +146,9 @@ def test_a_known_mistake_is_named_and_an_unknown_one_is_not():
 def test_nothing_is_named_after_a_crash_or_a_time_out():
     known = item(("doubled", 2.0))
     lost = {"failed": "lost", "text": "ended"}
-    known["wrong"][0]["prints"] = {name: summary(p["expect"], lost) for name, p in zip("ab", known["properties"], strict=True)}
+    known["wrong"][0]["prints"] = {
+        name: summary(p["expect"], lost) for name, p in zip("ab", known["properties"], strict=True)
+    }
     assert judge("t", known, {"a": lost, "b": lost}).misconception is None
     assert judge("t", known, {}).passed is False
 

@@ -1,0 +1,82 @@
+"""`make bench`: what judging and grading cost, as printed rows. Ratios within one run are what counts; machines differ."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import nbformat
+
+from autograder import course, demo, grading, keys
+from autograder.runner import Runner
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def main() -> int:
+    """Print the table."""
+    print(f"{'':46}{'seconds':>9}")
+    with Runner() as runner:
+        start = time.perf_counter()
+        runner.observe(next(iter(course.tasks())), keys.public_item(next(iter(course.tasks()))))
+        _row("start the worker (once for a whole class)", time.perf_counter() - start)
+        judged = {name: _judge(name, runner) for name in course.assignment_names()}
+    for name, seconds in judged.items():
+        _row(f"judge all tasks of {name}", seconds)
+    for name in course.assignment_names():
+        one, many = _autograde(name, 1), _autograde(name, 6)
+        each = (many - one) / 5
+        _row(f"nbgrader autograde {name}, one submission", one)
+        _row(f"nbgrader autograde {name}, every further one", each)
+        _row(f"  the judge's share of that: {judged[name] / each:.0%}", judged[name])
+    return 0
+
+
+def _row(title: str, seconds: float) -> None:
+    print(f"{title:46}{seconds:9.2f}", flush=True)
+
+
+def _judge(name: str, runner: Runner, repeats: int = 3) -> float:
+    """The median of seconds to judge a reference notebook with a warm worker."""
+    notebook = _submission(name)
+    times = []
+    for repeat in range(repeats):
+        keys.secret_item.cache_clear()
+        start = time.perf_counter()
+        verdicts = grading.judge_notebook(notebook, name, f"student {repeat}", runner)
+        times.append(time.perf_counter() - start)
+        assert all(verdict.passed for verdict in verdicts.values())
+    return sorted(times)[repeats // 2]
+
+
+def _submission(name: str) -> nbformat.NotebookNode:
+    blank = nbformat.read(course.ROOT / "notebooks" / name / f"{name}.ipynb", as_version=4)
+    return demo.fill(blank, demo.reference(name))
+
+
+def _autograde(name: str, students: int) -> float:
+    """Seconds of one stock `nbgrader autograde` for so many copies of the reference."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        for item in ("solutions", "notebooks"):
+            shutil.copytree(REPOSITORY / item, root / item)
+        for item in ("course.toml", "nbgrader_config.py"):
+            shutil.copy(REPOSITORY / item, root / item)
+        environment = {**os.environ, "DIFFUSION_LABS_COURSE": folder, "PYTHONPATH": str(REPOSITORY)}
+
+        def run(*words: str) -> float:
+            start = time.perf_counter()
+            subprocess.run([sys.executable, "-m", *words], cwd=root, env=environment, check=True, capture_output=True)
+            return time.perf_counter() - start
+
+        run("autograder", "release")
+        for number in range(students):
+            path = root / "submitted" / f"s{number}" / name / f"{name}.ipynb"
+            path.parent.mkdir(parents=True)
+            nbformat.write(_submission(name), path)
+        return run("nbgrader", "autograde", name)

@@ -1,0 +1,116 @@
+"""Each answer runs on its own: what it breaks, prints or leaves behind costs or helps nobody else."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from autograder import course, keys
+from autograder.grading import judge_answer
+from autograder.runner import Runner
+
+TASK = "sampling.gaussian"
+HEAD = "def sample_gaussian(n, mean, cov, generator=None):\n    "
+
+
+def reference() -> str:
+    return course.load("01_sampling").answer(TASK)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("import os; os._exit(0)", "ended without a result"),
+        ("raise KeyboardInterrupt", "ended without a result"),
+        ("import sys; sys.exit(0)", "SystemExit"),
+        ("return [0.0] * 5_000_000", "far more than asked for"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "ended without a result"),
+        ("import ctypes; ctypes.string_at(0)", "ended without a result"),
+        ("return sample_gaussian(n, mean, cov)", "RecursionError"),
+        ("x = [0.0]\n    while True: x = x + x", "MemoryError"),
+    ],
+)
+def test_deaths_cost_that_answer_only(runner, body, words):
+    verdict = judge_answer(TASK, HEAD + body, 0, runner)
+    assert not verdict.passed and words in verdict.sentence and verdict.misconception is None
+    assert judge_answer(TASK, reference(), 0, runner).passed
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["while True: pass", "while True:\n        try:\n            while True: pass\n        except BaseException: pass"],
+)
+def test_endless_loops_end(body):
+    with Runner(seconds=1.0) as quick:
+        start = time.monotonic()
+        verdict = judge_answer(TASK, HEAD + body, 0, quick)
+        assert not verdict.passed and "did not finish" in verdict.sentence
+        assert time.monotonic() - start < 25
+        assert judge_answer(TASK, reference(), 0, quick).passed
+
+
+def test_an_endless_loop_while_the_cell_is_run_ends():
+    with Runner(seconds=1.0) as quick:
+        assert "did not finish within 1 s" in judge_answer(TASK, "while True: pass", 0, quick).sentence
+
+
+def test_nothing_is_left_for_the_next(runner):
+    vandal = (
+        "import torch, builtins, helpers.probes\ntorch.randn = None\nbuiltins.len = None\nhelpers.probes.to_array = None\n"
+        + HEAD
+        + "return 0"
+    )
+    assert not judge_answer(TASK, vandal, 0, runner).passed
+    assert judge_answer(TASK, reference(), 0, runner).passed
+
+
+@pytest.mark.parametrize(
+    "cheat",
+    [
+        "class Yes(float):\n    __eq__ = __le__ = __lt__ = __ge__ = lambda *_: True\n    __hash__ = None\n"
+        + HEAD
+        + "return Yes()",
+        "import helpers.judge\nhelpers.judge.judge = None\nhelpers.judge.judge_property = lambda *_: (True, '')\n"
+        + HEAD
+        + "return mean",
+        HEAD
+        + "from helpers.checks import public_items\n    return mean.new_tensor(public_items()['sampling.gaussian']['properties'][0]['expect']['x_mean']).repeat(n, 1)",
+        "import sys\nsys.displayhook = lambda *_: None\n" + HEAD + "return mean.repeat(n, 1)",
+    ],
+)
+def test_tricks_gain_nothing(runner, cheat):
+    assert not judge_answer(TASK, cheat, 0, runner).passed
+
+
+def test_the_worker_knows_no_expected_value():
+    """What is sent to the worker holds names and inputs only, and the worker imports no closed form."""
+    code = (
+        "import sys, json, autograder.worker\n"
+        "def sample_gaussian(n, mean, cov, generator=None):\n"
+        "    raise ValueError(sorted(m for m in sys.modules if m.startswith('autograder')))\n"
+    )
+    with Runner() as fresh:
+        seen = fresh.observe(TASK, keys.secret_item(TASK, 0), code)
+    text = next(iter(seen.values()))["text"]
+    assert "autograder.worker" in text
+    assert not any(word in text for word in ("exact", "expected", "keys", "course", "misconceptions"))
+
+
+def test_helper_functions_from_other_cells_are_found(runner):
+    answer = HEAD + "return mean + torch.randn(n, len(mean)) @ my_factor(cov).T"
+    helper = "def my_factor(cov):\n    return torch.linalg.cholesky(cov)"
+    assert not judge_answer(TASK, answer, 0, runner).passed
+    assert judge_answer(TASK, answer, 0, runner, [helper]).passed
+    assert judge_answer(TASK, answer, 0, runner, ["raise ValueError", helper, "while_ = ("]).passed
+
+
+def test_magics_in_an_answer_do_nothing(runner):
+    assert judge_answer(TASK, "%matplotlib inline\n!ls\n" + reference(), 0, runner).passed
+
+
+def test_a_dead_worker_is_replaced(runner):
+    assert judge_answer(TASK, reference(), 1, runner).passed
+    runner._process.kill()
+    runner._process.wait()
+    assert judge_answer(TASK, reference(), 1, runner).passed

@@ -1,0 +1,235 @@
+"""Through the front door: stock nbgrader commands on whole submissions."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import nbformat
+import pytest
+
+from autograder import build, course, table
+from autograder import demo as demo_class
+from autograder.nbgrader_parts import LatePolicy
+from tests.conftest import REPOSITORY
+
+NAMES = course.assignment_names()
+pytestmark = pytest.mark.slow  # nbgrader's own start-up is 3 s a command, and the demo class hands in some 25 notebooks
+
+
+def nbgrader(folder, *words, plain=False):
+    environment = {**os.environ, "PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"}
+    if not plain:
+        environment["DIFFUSION_LABS_COURSE"] = str(folder)
+    done = subprocess.run(
+        [sys.executable, "-m", "nbgrader", *words], cwd=folder, env=environment, capture_output=True, text=True, timeout=900
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def scores(folder, course_id="diffusion-labs"):
+    from nbgrader.api import Gradebook
+
+    with Gradebook(f"sqlite:///{folder}/gradebook.db", course_id) as gradebook:
+        return {
+            (submission.student.id, name): {
+                g.name: (g.auto_score, g.manual_score, g.max_score) for n in submission.notebooks for g in n.grades
+            }
+            for name in NAMES
+            if name in {a.name for a in gradebook.assignments}
+            for submission in gradebook.assignment_submissions(name)
+        }
+
+
+def auto_points(cells):
+    return sum(auto or 0 for auto, _, _ in cells.values())
+
+
+def auto_total(name):
+    return sum(course.load(name).tasks.values())
+
+
+def test_the_demo_class_gets_the_points_that_its_answers_deserve(demo):
+    folder, printed = demo
+    graded = scores(folder)
+    for (student, name), cells in graded.items():
+        full, got = auto_total(name), auto_points(cells)
+        if student in ("ada", "bela", "chen", "hana", "ines", "jonas", "luca", "mina"):
+            assert got == full, (student, name, cells)
+        elif student in ("dana", "kira"):
+            assert got == 0, (student, name)
+        else:
+            first = next(iter(course.load(name).tasks))
+            lost = {"fatou": first, "goran": first, "emil": demo_class.CLASSIC.get(name, "").split(":")[0]}[student]
+            assert got == full - course.load(name).tasks[lost], (student, name, cells)
+    handed_in = {(path.parent.name, path.name) for path in (folder / "submitted").glob("*/*")}
+    assert set(graded) == handed_in, "every submission has a row"
+    assert len({student for student, _ in graded}) >= 12
+    for name, mistake in demo_class.CLASSIC.items():
+        assert mistake in printed, name
+    for words in (
+        "I was in the middle of something",
+        "did not finish within",
+        "could not be read",
+        "no nbgrader metadata",
+        "put back",
+        "2 times",
+    ):
+        assert words in re.sub(r"\s+", " ", printed), words
+
+
+def test_feedback_pages_name_the_mistake_and_hide_the_mark_scheme(demo):
+    folder, _ = demo
+    from html import escape
+
+    from autograder import keys
+
+    for name, mistake in demo_class.CLASSIC.items():
+        says = next(one.says for one in keys.answers("misconceptions", name) if one.id == mistake)
+        page = (folder / "feedback" / "emil" / name / f"{name}.html").read_text(encoding="utf-8")
+        assert escape(says) in page
+    for page in (folder / "feedback").rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        assert "MARK SCHEME" not in text and "HIDDEN TESTS" not in text
+
+
+def test_the_autograded_folder_holds_notebooks_only(demo):
+    folder, _ = demo
+    assert not [path for path in (folder / "autograded").rglob("*.py")]
+    assert not [path for path in (folder / "notebooks").rglob("*") if path.is_file() and path.suffix != ".ipynb"]
+
+
+def test_regrading_repeats_and_keeps_manual_marks(demo):
+    from nbgrader.api import Gradebook
+
+    folder, _ = demo
+    before = scores(folder)
+    with Gradebook(f"sqlite:///{folder}/gradebook.db", "diffusion-labs") as gradebook:
+        grade = gradebook.find_submission_notebook(NAMES[0], NAMES[0], "emil").grades[0]
+        grade.manual_score, name = 0.5, grade.name
+        gradebook.db.commit()
+    code, log = nbgrader(folder, "autograde", NAMES[0], "--force", "--student", "emil")
+    assert code == 0, log
+    after = scores(folder)
+    assert after["emil", NAMES[0]].pop(name)[1] == 0.5
+    before["emil", NAMES[0]].pop(name)
+    assert after == before
+
+
+def test_a_student_without_a_notebook_stops_nothing(demo):
+    folder, _ = demo
+    empty = folder / "submitted" / "zoe" / NAMES[0]
+    empty.mkdir(parents=True, exist_ok=True)
+    (empty / "notes.txt").write_text("I could not open it.")
+    try:
+        code, log = nbgrader(folder, "autograde", NAMES[0])
+        assert code == 0, log
+    finally:
+        shutil.rmtree(folder / "submitted" / "zoe")
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """A course of an instructor who has nothing but stock nbgrader and our source notebooks."""
+    folder = tmp_path_factory.mktemp("plain")
+    (folder / "nbgrader_config.py").write_text("c = get_config()\nc.CourseDirectory.course_id = 'plain'\n")
+    for name in NAMES:
+        source = folder / "source" / name / f"{name}.ipynb"
+        source.parent.mkdir(parents=True)
+        source.write_text(nbformat.writes(build.source_notebook(course.load(name))), encoding="utf-8")
+        code, log = nbgrader(folder, "generate_assignment", name, plain=True)
+        assert code == 0, log
+        for student in ("right", "blank"):
+            path = folder / "submitted" / student / name / f"{name}.ipynb"
+            path.parent.mkdir(parents=True)
+            notebook = nbformat.read(folder / "release" / name / f"{name}.ipynb", as_version=4)
+            if student == "right":
+                notebook = demo_class.fill(notebook, demo_class.reference(name))
+            nbformat.write(notebook, path)
+    return folder
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_plain_nbgrader_grades_the_reference_full_and_the_blank_zero(plain, name):
+    code, log = nbgrader(plain, "autograde", name, plain=True)
+    assert code == 0, log
+    graded = scores(plain, "plain")
+    assert auto_points(graded["right", name]) == auto_total(name), graded["right", name]
+    assert auto_points(graded["blank", name]) == 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nbgrader_validate_works_on_student_notebooks(tmp_path, name):
+    blank = REPOSITORY / "notebooks" / name / f"{name}.ipynb"
+    path = tmp_path / f"{name}.ipynb"
+    nbformat.write(demo_class.fill(nbformat.read(blank, as_version=4), demo_class.reference(name)), path)
+    code, log = nbgrader(tmp_path, "validate", str(path), plain=True)
+    assert code == 0 and "Success" in log, log
+    nbformat.write(nbformat.read(blank, as_version=4), path)
+    code, log = nbgrader(tmp_path, "validate", str(path), plain=True)
+    assert "Success" not in log and "NotImplementedError" in log, log
+
+
+def test_late_policy(monkeypatch):
+    monkeypatch.setattr(course, "settings", lambda: {"late": {"share_per_day": 0.1, "days": 3}})
+    hours = lambda h: LatePolicy().late_submission_penalty("x", 20.0, h * 3600.0)  # noqa: E731
+    assert [hours(h) for h in (0, 1, 24, 25, 72, 73)] == [0, 2, 2, 4, pytest.approx(6), 20]
+
+
+def test_due_dates_reach_the_gradebook(tmp_path, monkeypatch):
+    from nbgrader.api import Gradebook
+
+    shutil.copytree(REPOSITORY / "solutions" / NAMES[0], tmp_path / "solutions" / NAMES[0])
+    shutil.copy(REPOSITORY / "nbgrader_config.py", tmp_path)
+    text = (REPOSITORY / "course.toml").read_text(encoding="utf-8")
+    due = datetime(2030, 2, 1, 23, 59, tzinfo=UTC)
+    (tmp_path / "course.toml").write_text(
+        text.replace("[due]", f'[due]\n"{NAMES[0]}" = {due.isoformat()}'), encoding="utf-8"
+    )
+    environment = {**os.environ, "DIFFUSION_LABS_COURSE": str(tmp_path), "PYTHONPATH": str(REPOSITORY)}
+    subprocess.run(
+        [sys.executable, "-m", "autograder", "release"], cwd=tmp_path, env=environment, check=True, capture_output=True
+    )
+    with Gradebook(f"sqlite:///{tmp_path}/gradebook.db", "diffusion-labs") as gradebook:
+        assert gradebook.find_assignment(NAMES[0]).duedate == due.replace(tzinfo=None)
+
+
+def test_a_late_submission_loses_points_in_the_gradebook(demo):
+    from nbgrader.api import Gradebook
+
+    folder, _ = demo
+    name = NAMES[0]
+    (folder / "submitted" / "ada" / name / "timestamp.txt").write_text("2030-02-03 12:00:00 UTC")
+    with Gradebook(f"sqlite:///{folder}/gradebook.db", "diffusion-labs") as gradebook:
+        gradebook.update_or_create_assignment(name, duedate=datetime(2030, 2, 3, 12) - timedelta(hours=30))
+    try:
+        code, log = nbgrader(folder, "autograde", name, "--force", "--student", "ada")
+        assert code == 0, log
+        with Gradebook(f"sqlite:///{folder}/gradebook.db", "diffusion-labs") as gradebook:
+            submission = gradebook.find_submission(name, "ada")
+            late = course.settings()["late"]["share_per_day"]
+            assert submission.late_submission_penalty == pytest.approx(2 * late * submission.score)
+    finally:
+        (folder / "submitted" / "ada" / name / "timestamp.txt").unlink()
+        with Gradebook(f"sqlite:///{folder}/gradebook.db", "diffusion-labs") as gradebook:
+            gradebook.update_or_create_assignment(name, duedate=None)
+
+
+def test_the_table_keeps_extra_credit_out_of_the_denominator(monkeypatch):
+    rows = [table.Row("x", dict.fromkeys(NAMES, (1.0, 10.0)))]
+    everything = sum(table.total_points(name) for name in NAMES)
+    assert f"{len(NAMES)} / {everything:g}" in table.text(rows)
+    extra = {**course.settings(), "extra_credit": {"assignments": NAMES[:1]}}
+    monkeypatch.setattr(course, "settings", lambda: extra)
+    assert f"{len(NAMES)} / {everything - table.total_points(NAMES[0]):g}" in table.text(rows)
+
+
+def test_instructor_solutions_as_notebooks(tmp_path):
+    path = build.write_solution(NAMES[0])
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    assert any("BEGIN SOLUTION" in "".join(cell["source"]) for cell in notebook["cells"])

@@ -1,0 +1,137 @@
+"""Answers are found in whatever was handed in."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import nbformat
+import pytest
+
+from autograder import course, salvage
+from autograder.demo import CLASS, fill, reference
+from tests.conftest import REPOSITORY
+
+NAME = "01_sampling"
+TASKS = list(course.load(NAME).tasks)
+
+
+@pytest.fixture(scope="module")
+def blank():
+    return nbformat.read(REPOSITORY / "notebooks" / NAME / f"{NAME}.ipynb", as_version=4)
+
+
+def answers(notebook) -> dict[str, str]:
+    return {c.metadata.nbgrader.grade_id: c.source for c in notebook.cells if c.metadata.get("nbgrader", {}).get("solution")}
+
+
+def right() -> dict[str, str]:
+    return {course.grade_id(task): source for task, source in reference(NAME).items()}
+
+
+def filled(blank):
+    return fill(copy.deepcopy(blank), reference(NAME))
+
+
+def test_an_untouched_submission_comes_back_whole_and_without_notes(blank):
+    result = salvage.salvage(filled(blank), blank)
+    assert answers(result).items() >= right().items()
+    assert result.metadata.diffusion_labs.notes == []
+    assert [c.id for c in result.cells] == [c.id for c in blank.cells]
+
+
+@pytest.mark.parametrize("student", ["hana", "ines", "jonas", "luca"])
+def test_the_demo_classes_odd_submissions(blank, student):
+    make = CLASS[student]
+    while make.__closure__ and make.__name__ == "<lambda>":
+        make = next(cell.cell_contents for cell in make.__closure__ if callable(cell.cell_contents))
+    result = salvage.salvage(make(copy.deepcopy(blank), NAME), blank)
+    nbformat.validate(result)
+    for identity, source in right().items():
+        last = [line for line in source.splitlines() if line.strip()][-1]
+        assert last in answers(result)[identity], student
+
+
+def test_edited_checks_and_given_cells_are_ours_again(blank):
+    mine = filled(blank)
+    for cell in mine.cells:
+        if cell.metadata.get("nbgrader", {}).get("locked"):
+            cell.source = "def check(*_): pass"
+    result = salvage.salvage(mine, blank)
+    locked = [c.source for c in result.cells if c.metadata.get("nbgrader", {}).get("locked")]
+    assert locked == [c.source for c in blank.cells if c.metadata.get("nbgrader", {}).get("locked")]
+
+
+def test_flags_that_a_student_changed_do_not_matter(blank):
+    mine = filled(blank)
+    for cell in mine.cells:
+        if "nbgrader" in cell.metadata:
+            cell.metadata.nbgrader.update(solution=False, grade=False, locked=False, points=100)
+            cell.metadata["tags"] = ["skip-execution"]
+    result = salvage.salvage(mine, blank)
+    assert answers(result).items() >= right().items()
+    assert [c.metadata.get("nbgrader") for c in result.cells] == [c.metadata.get("nbgrader") for c in blank.cells]
+    assert not any("tags" in c.metadata for c in result.cells)
+
+
+def test_answers_are_found_by_what_they_define_when_banner_and_metadata_are_gone(blank):
+    mine = filled(blank)
+    for number, cell in enumerate(mine.cells):
+        cell["id"], cell["metadata"] = f"x{number}", nbformat.from_dict({})
+    result = salvage.salvage(mine, blank)
+    assert answers(result).items() >= right().items()
+
+
+def test_added_cells_and_pictures_are_kept_and_live_outputs_are_not(blank):
+    mine = filled(blank)
+    show = next(c for c in mine.cells if c.cell_type == "code" and "nbgrader" not in c.metadata)
+    show.outputs = [
+        nbformat.v4.new_output(
+            "display_data", data={"image/png": "QUJD", "text/html": "<script>x</script>", "text/plain": "a"}
+        ),
+        nbformat.v4.new_output("stream", name="stderr", text="a warning"),
+        nbformat.v4.new_output("display_data", data={"application/javascript": "x"}),
+    ]
+    mine.cells.append(nbformat.v4.new_code_cell("mine = 1"))
+    tolerant = salvage._tidy(json.loads(nbformat.writes(mine)))
+    result = salvage.salvage(tolerant, blank)
+    kept = next(c for c in result.cells if c.source == show.source)
+    assert kept.outputs[0].data == {"image/png": "QUJD", "text/plain": "a"}
+    assert [o.output_type for o in kept.outputs] == ["display_data", "stream"] and kept.outputs[1].name == "stdout"
+    assert result.cells[-1].source == "mine = 1" and result.cells[-1].metadata.tags == ["added"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"null", b'{"cells": 3}', b'{"cells": [3, {"cell_type": "code"}]}', b"\xff\xfe\x00", b"[" * 100_000,
+     b'{"nbformat": 3, "worksheets": [{"cells": []}]}', b'{"cells": [{"cell_type": "code", "source": 7, "metadata": 8, "outputs": [1]}]}'],
+)  # fmt: skip
+def test_any_file_is_read_without_an_error(tmp_path, blank, content):
+    path = tmp_path / "x.ipynb"
+    path.write_bytes(content)
+    result = salvage.salvage(salvage.read_notebook(path), blank)
+    nbformat.validate(result)
+    assert answers(result) == answers(blank)
+
+
+def test_a_missing_file_gives_a_note(tmp_path):
+    notebook = salvage.read_notebook(tmp_path / "none.ipynb")
+    assert "could not be read" in notebook.metadata.diffusion_labs.notes[0]
+
+
+def test_helper_functions_are_carried_and_the_courses_own_names_are_not(blank):
+    mine = filled(blank)
+    mine.cells.insert(
+        3,
+        nbformat.v4.new_code_cell(
+            "import math\nK = 3\nrun = train_for_hours()\ndef mine(x): return x\ndef sample_gaussian(): pass"
+        ),
+    )
+    result = salvage.salvage(mine, blank)
+    carried = salvage.carried_definitions(result, {"sample_gaussian"})
+    assert carried == ["import math", "K = 3", "def mine(x):\n    return x"]
+
+
+def test_magics_and_syntax_errors_define_nothing():
+    assert salvage.definitions("%matplotlib inline\ndef f(): pass\n!ls") == {"f"}
+    assert salvage.definitions("def f(:") == set()
