@@ -5,6 +5,7 @@ The build repeats itself byte for byte: cell ids come from task names and positi
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import tempfile
@@ -134,9 +135,39 @@ def nbgrader_config() -> Any:
     return PyFileConfigLoader("nbgrader_config.py", path=str(course.ROOT)).load_config()
 
 
+def write_task_table() -> Path:
+    """Write docs/tasks.md: every task with its signature, what it returns, and its points."""
+    rows = ["# All tasks", "", "Made by `make build` from `solutions/`.", ""]
+    for name in course.assignment_names():
+        assignment = course.load(name)
+        rows += [f"## {name}", "", "| task | to write | what it does | points |", "| --- | --- | --- | --- |"]
+        for task, points in assignment.tasks.items():
+            for number, (signature, purpose) in enumerate(_signatures(assignment.answer(task))):
+                first = (f"`{task}`", f"{points:g}") if number == 0 else ("", "")
+                rows.append(f"| {first[0]} | `{signature}` | {purpose} | {first[1]} |")
+        for cell in assignment.cells:
+            if cell.kind == "written":
+                rows.append(f"| `{cell.task}` | a written answer | marked by hand with a mark scheme | {cell.points:g} |")
+        rows.append("")
+    return _write(Path(__file__).parent.parent / "docs" / "tasks.md", "\n".join(rows))
+
+
+def _signatures(answer: str) -> list[tuple[str, str]]:
+    """(signature, first line of the docstring) of every function or class in an answer cell, else its assignments."""
+    found = []
+    for node in ast.parse(answer).body:
+        if isinstance(node, ast.FunctionDef):
+            owners = [ast.unparse(d.args[0]) + "." for d in node.decorator_list if isinstance(d, ast.Call) and d.args]
+            purpose = (ast.get_docstring(node) or "").split("\n")[0]
+            found.append((f"{''.join(owners)}{node.name}({ast.unparse(node.args)})", purpose.replace("|", "\\|")))
+        elif isinstance(node, ast.Assign):
+            found.append((ast.unparse(node.targets[0]), ""))
+    return found
+
+
 def build() -> list[Path]:
     """Everything, in order."""
-    return [*write_sources(), *write_keys(), *write_notebooks()]
+    return [*write_sources(), *write_keys(), *write_notebooks(), write_task_table()]
 
 
 def _write(path: Path, text: str) -> Path:

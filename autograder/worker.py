@@ -23,7 +23,7 @@ from helpers import probes
 from helpers.arrays import Observation, pack
 
 MAX_REPLY = 64_000_000
-MAX_MEMORY = 8 << 30
+MAX_MEMORY = 4 << 30
 
 
 def main() -> None:

@@ -159,12 +159,15 @@ def test_predictors_agree_with_each_other_and_with_the_score(seed, K, d, t):
 @few
 @given(seeds, st.integers(1, 3), dims)
 def test_rows_with_their_own_times_equal_rows_one_by_one(seed, K, d):
+    """Both alpha and sigma may differ between rows, or one of them only (sigma alone: variance exploding)."""
     rng = np.random.default_rng(seed)
-    data = random_mixture(rng, K, d)
-    x, t = rng.normal(size=(5, d)), rng.uniform(0.05, 1, 5)
+    data, x, t = random_mixture(rng, K, d), rng.normal(size=(5, d)), rng.uniform(0.05, 1, 5)
+    alphas, sigmas = fast.alpha(t), fast.sigma(t)
     for f in (data.eps, data.denoiser, data.v):
-        alone = [f(x[i : i + 1], fast.alpha(t[i]), fast.sigma(t[i]))[0] for i in range(5)]
-        np.testing.assert_allclose(f(x, fast.alpha(t), fast.sigma(t)), alone, rtol=1e-10, atol=1e-12)
+        for alpha, sigma in ((alphas, sigmas), (1.0, sigmas), (alphas, 0.5)):
+            rows = zip(x[:, None], np.broadcast_to(alpha, 5), np.broadcast_to(sigma, 5), strict=True)
+            alone = [f(*row)[0] for row in rows]
+            np.testing.assert_allclose(f(x, alpha, sigma), alone, rtol=1e-10, atol=1e-12)
 
 
 def test_denoiser_of_two_points_is_a_tanh():
@@ -564,7 +567,7 @@ def test_loss_moments(loss, K, d):
 
 
 def test_losses_of_the_zero_network():
-    """|eps|^2 is chi-squared, (d, 2d); |alpha eps - sigma x0|^2 has the mean of alpha^2 d + sigma^2 |x0|^2."""
+    """|eps|^2 is chi-squared, (d, 2d). |alpha eps - sigma x0|^2: mean of alpha^2 d + sigma^2 |x0|^2."""
     data = random_mixture(np.random.default_rng(111), 3, 3)
     zero = np.zeros((3, 3)), np.zeros(3)
     np.testing.assert_allclose(exact.dsm_moments(VP(), data, lambda t: zero), (3.0, 6.0), rtol=1e-12)
