@@ -28,12 +28,14 @@ def reference() -> str:
         ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "ended without a result"),
         ("import ctypes; ctypes.string_at(0)", "ended without a result"),
         ("return sample_gaussian(n, mean, cov)", "RecursionError"),
-        ("x = [0.0]\n    while True: x = x + x", "MemoryError"),
+        ("x = [0.0]\n    while True: x = x + x", ("MemoryError", "did not finish")),
     ],
 )
 def test_deaths_cost_that_answer_only(runner, body, words):
     verdict = judge_answer(TASK, HEAD + body, 0, runner)
-    assert not verdict.passed and words in verdict.sentence and verdict.misconception is None
+    words = (words,) if isinstance(words, str) else words
+    assert not verdict.passed and any(word in verdict.sentence for word in words), verdict.sentence
+    assert verdict.misconception is None
     assert judge_answer(TASK, reference(), 0, runner).passed
 
 

@@ -1,0 +1,98 @@
+"""The notebooks as students run them, with the reference answers filled in."""
+
+from __future__ import annotations
+
+import os
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from autograder import build, course
+from autograder.demo import fill, reference
+from tests.conftest import REPOSITORY
+
+NAMES = course.assignment_names()
+
+
+def student_notebook(name):
+    return nbformat.read(REPOSITORY / "notebooks" / name / f"{name}.ipynb", as_version=4)
+
+
+def run(notebook, folder, **environment):
+    client = NotebookClient(notebook, timeout=900, kernel_name="python3")
+    client.execute(cwd=str(folder), env={**os.environ, **environment})
+    return notebook
+
+
+def pictures(notebook):
+    return [
+        out
+        for cell in notebook.cells
+        if cell.cell_type == "code"
+        for out in cell.outputs
+        if "image/png" in out.get("data", {})
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_every_cell_runs_in_seconds_while_nbgrader_executes_it(name):
+    # slow: a kernel of its own for every notebook
+    notebook = fill(student_notebook(name), reference(name))
+    run(notebook, REPOSITORY / "notebooks" / name, NBGRADER_EXECUTION="validate")
+    assert pictures(notebook)
+    streams = [
+        out for cell in notebook.cells if cell.cell_type == "code" for out in cell.outputs if out.get("name") == "stderr"
+    ]
+    assert not streams, streams
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", NAMES)
+def test_the_reference_runs_with_all_its_training_and_every_check_passes(name):
+    notebook = run(fill(student_notebook(name), reference(name)), REPOSITORY / "notebooks" / name, NBGRADER_EXECUTION="")
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and cell.source.startswith("check("):
+            assert "right" in cell.outputs[0].data["text/plain"].splitlines()[0], cell.source
+    sizes = [len(str(out)) for cell in notebook.cells if cell.cell_type == "code" for out in cell.outputs]
+    assert max(sizes) < 2_000_000
+
+
+def test_figures_have_a_text_alternative_and_long_cells_say_how_long():
+    for name in NAMES:
+        cells = course.load(name).cells
+        for before, after in zip(cells, cells[1:], strict=False):
+            if before.kind == "show" and before.type == "code" and "plt." in before.source:
+                assert after.type == "markdown", f"{name}: no words after the figure of {before.source[:80]!r}"
+
+
+@pytest.mark.slow
+def test_the_first_cells_work_from_the_bundle_and_say_one_sentence_without_helpers(tmp_path):
+    import subprocess
+    import sys
+    import zipfile
+
+    from autograder import bundle
+
+    zipfile.ZipFile(bundle.write(tmp_path / "b.zip")).extractall(tmp_path)
+    for name in NAMES:
+        setup = next(cell.source for cell in course.load(name).cells if cell.kind == "given")
+        folder = tmp_path / "diffusion-labs" / "notebooks" / name
+        code = f"import sys; sys.path = [p for p in sys.path if {str(REPOSITORY)!r} not in p or 'site-packages' in p]\n"
+        code += "sys.meta_path = [f for f in sys.meta_path if 'editable' not in repr(f).lower()]\n" + setup
+        inside = subprocess.run(
+            [sys.executable, "-c", code + "\nimport helpers; print(helpers.__file__)"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+        )
+        assert str(tmp_path) in inside.stdout, inside.stderr
+        alone = subprocess.run([sys.executable, "-c", code], cwd=tmp_path.parent, capture_output=True, text=True)
+        assert "ImportError: The course's helpers are not here" in alone.stderr
+
+
+def test_the_colab_address_reaches_the_first_cell(monkeypatch):
+    monkeypatch.setattr(course, "settings", lambda: {"colab": {"helpers": "https://example.org/helpers.whl"}})
+    first = build.source_notebook(course.load(NAMES[0])).cells
+    assert any('HELPERS_ADDRESS = "https://example.org/helpers.whl"' in cell.source for cell in first)
