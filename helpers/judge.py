@@ -70,7 +70,7 @@ def judge(task: str, item: dict[str, Any], observations: dict[str, Any], reveal:
     prop, text, observation = failed[0]
     if wrong:
         sentence = wrong["says"]
-    elif observation.get("failed") == "NotImplementedError":
+    elif observation.get("failed") == "NotImplementedError" and task in text:
         sentence = "Nothing is filled in here yet: the cell still raises NotImplementedError."
     elif "failed" in observation:
         sentence = f"Your code {text}." if len(failed) == len(lines) else f"{prop['title']}: your code {text}."

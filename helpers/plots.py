@@ -61,3 +61,92 @@ def scatter_row(panels: Sequence[tuple[str, Any]], limit: float | None = None, c
     for i, (title, points) in enumerate(panels):
         scatter(points, title, axes[0, i], limit, colours[i % len(colours)])
     return figure
+
+
+def chain(
+    labels: Sequence[str], skip: tuple[int, int] | None = None, feed: tuple[Sequence[str], Sequence[int]] | None = None
+) -> Any:
+    """Draw a network as a chain of boxes from left to right; returns the figure.
+
+    Args:
+        labels: names in order; one character means an operation (a circle) or, at the ends, a variable.
+        skip: positions (from, to) of an arrow that jumps over the boxes between them.
+        feed: a second chain below, whose last box has arrows to these positions of the first.
+    """
+    height = 1.0 + 0.9 * bool(skip) + 1.1 * bool(feed)
+    figure, ax = plt.subplots(figsize=(0.92 * len(labels), 0.8 * height + 0.1))
+    shift = min(feed[1]) - len(feed[0]) + 0.2 if feed else 0.0  # the second chain ends left of where it goes up
+    left, low, high = min(shift, 0.0) - 0.6, -0.5 - 1.2 * bool(feed), 0.5 + 0.75 * bool(skip)
+    ax.set(xlim=(left, len(labels) - 0.4), ylim=(low, high), aspect="equal")
+    ax.axis("off")
+    arrow = {"arrowstyle": "-|>", "color": INK, "lw": 1.3, "shrinkA": 0, "shrinkB": 0}
+
+    def row(names: Sequence[str], y: float, shift: float = 0.0) -> list[float]:
+        half = []
+        for number, name in enumerate(names):
+            i = number + shift
+            end, circle = number in (0, len(names) - 1) and len(name) == 1, len(name) == 1
+            half.append(0.17 if end else 0.2 if circle else 0.37)
+            if not end:
+                box = "circle,pad=0.0" if circle else "round,pad=0.0,rounding_size=0.08"
+                edge = {"φ": ORANGE, "norm": GREEN}.get(name, INK if circle else BLUE)
+                size = (0.4, 0.4) if circle else (0.74, 0.46)
+                patch = plt.matplotlib.patches.FancyBboxPatch(
+                    (i - size[0] / 2, y - size[1] / 2), *size, boxstyle=box, fc="none", ec=edge, lw=1.8
+                )
+                ax.add_patch(patch)
+            text = f"${name}$" if end else name
+            ax.text(i, y, text, ha="center", va="center_baseline", fontsize=11 if circle else 9)
+            if number:
+                ax.annotate("", (i - half[-1], y), (i - 1 + half[-2], y), arrowprops=arrow)
+        return half
+
+    row(labels, 0.0)
+    if skip:
+        start, stop = skip
+        ax.plot([start, start, stop], [0.0, 0.62, 0.62], color=VERMILION, lw=1.6)
+        ax.annotate("", (stop, 0.2), (stop, 0.625), arrowprops={**arrow, "color": VERMILION, "lw": 1.6})
+    if feed:
+        names, targets = feed
+        half = row(names, -1.1, shift)
+        last = len(names) - 1 + shift
+        ax.plot([last + half[-1], max(targets)], [-1.1, -1.1], color=PURPLE, lw=1.6)
+        for target in targets:
+            ax.annotate("", (target, -0.2), (target, -1.1), arrowprops={**arrow, "color": PURPLE, "lw": 1.6})
+    return figure
+
+
+def grid(limit: float, size: int = 120) -> tuple[Any, float]:
+    """A square grid over [-limit, limit]^2: points as a (size * size, 2) tensor, and the area of one cell."""
+    import torch
+
+    line = torch.linspace(-limit, limit, size)
+    return torch.cartesian_prod(line, line), (2 * limit / (size - 1)) ** 2
+
+
+def contours(log_prob: Any, ax: Any, limit: float, colour: Any = VERMILION, radii: Sequence[float] = (1, 2, 3)) -> Any:
+    """Draw contours of a 2D density; for a Gaussian they are at `radii` standard deviations.
+
+    Args:
+        log_prob: a function that takes points (n, 2) as a float32 tensor and gives log-densities (n,).
+        ax: axes to draw into.
+        limit: half-width of the square window.
+        colour: colour of the lines.
+        radii: at each r the density is exp(-r^2 / 2) times its maximum on the grid.
+    """
+    points, _ = grid(limit)
+    heights = to_numpy(log_prob(points))
+    size = int(len(heights) ** 0.5)
+    lines = to_numpy(points).reshape(size, size, 2)
+    levels = sorted(heights.max() - r**2 / 2 for r in radii)
+    ax.contour(
+        lines[..., 0],
+        lines[..., 1],
+        heights.reshape(size, size),
+        levels,
+        colors=[colour],
+        linewidths=1.2,
+        linestyles="solid",
+    )
+    ax.set(aspect="equal", xlim=(-limit, limit), ylim=(-limit, limit))
+    return ax
