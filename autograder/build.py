@@ -48,10 +48,10 @@ def source_notebook(assignment: Assignment) -> nbformat.NotebookNode:
 
 
 def _written(cell: Cell) -> list[nbformat.NotebookNode]:
-    """A question marked by hand: a task cell, whose mark scheme only the marker sees, and a cell for the answer."""
+    """A question marked by hand: a task cell, whose mark scheme only the marker sees, and an ordinary cell for the answer."""
     identity = course.grade_id(cell.task)
     question = _cell("markdown", cell.source, identity, locked=True, task=True, points=cell.points)
-    return [question, _cell("markdown", "", f"{identity}-answer", solution=True)]
+    return [question, nbformat.v4.new_markdown_cell(f"*Your answer to {cell.task} here.*", id=f"{identity}-answer")]
 
 
 def _cell(kind: str, source: str, identity: str, points: float | None = None, **flags: bool) -> nbformat.NotebookNode:
@@ -110,11 +110,14 @@ def release() -> list[Path]:
 def _generate_assignment(name: str, database: str) -> Path:
     from nbgrader.converters import GenerateAssignment
     from nbgrader.coursedir import CourseDirectory
+    from nbgrader.utils import capture_log
 
     config = nbgrader_config()
     config.CourseDirectory.db_url = database
     config.CourseDirectory.assignment_id = name
-    GenerateAssignment(coursedir=CourseDirectory(config=config), config=config, force=True).start()
+    result = capture_log(GenerateAssignment(coursedir=CourseDirectory(config=config), config=config, force=True))
+    if not result["success"]:
+        raise RuntimeError(f"nbgrader could not release {name}:\n{result['log']}")
     return course.ROOT / "notebooks" / name / f"{name}.ipynb"
 
 

@@ -91,7 +91,10 @@ def _protected() -> Iterator[tuple[str, str]]:
             if cell.kind == "answer" and cell.type == "code":
                 for region in course.SOLUTION.findall(cell.source):
                     yield f"the reference answer of {cell.task}", textwrap.dedent(region)
-    for path in [REPOSITORY / "autograder" / "exact.py", *sorted((REPOSITORY / "autograder" / "expected").glob("*.py"))]:
+    for path in [
+        REPOSITORY / "autograder" / "exact.py",
+        *sorted((REPOSITORY / "autograder" / "expected").glob("[a-z]*.py")),
+    ]:
         yield f"the closed forms in {path.name}", path.read_text(encoding="utf-8")
 
 

@@ -127,7 +127,11 @@ def _blank(notebook: Notebook, name: str) -> Notebook:
     return notebook
 
 
-CLASSIC = {"01_sampling": "sampling.gaussian:factor-transposed"}
+CLASSIC = {
+    "01_sampling": "sampling.gaussian:factor-transposed",
+    "02_mlp": "mlp.fcnetwork:not-normalised",
+    "03_vpsde": "vpsde.sample_ode:no-half",
+}
 
 
 def _classic_mistake(notebook: Notebook, name: str) -> Notebook:

@@ -48,7 +48,7 @@ def _remarks(name: str, metadata: dict) -> list[str]:
     tried = [(task, v) for task, v in failed if not v["sentence"].startswith("Nothing is filled in")]
     remarks = [f"{name}: {note}" for note in ours.get("notes", [])]
     if failed and not tried:
-        remarks.append(f"{name}: {len(failed)} tasks not answered")
+        remarks.append(f"{name}: tasks not answered: {len(failed)}")
     for task, verdict in sorted(tried, key=lambda pair: pair[1]["misconception"] is None)[:1]:
         remarks.append(f"{name}: {verdict['misconception'] or task}: {verdict['sentence']}")
     return remarks
@@ -69,6 +69,10 @@ def text(table: list[Row], width: int = 110) -> str:
         lines.append("".join([f"{row.student:12}", *(f"{cell:>14}" for cell in cells), f"{f'{got:g} / {most:g}':>12}"]))
         for remark in row.remarks:
             lines += textwrap.wrap(remark, width, initial_indent="    ", subsequent_indent="      ")
+    for name in names:
+        written = sum(cell.points for cell in course.load(name).cells if cell.kind == "written")
+        if written:
+            lines.append(f"{written:g} points of {name} are for written answers, marked by hand in formgrader.")
     return "\n".join(lines)
 
 

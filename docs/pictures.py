@@ -36,7 +36,14 @@ def main() -> None:
         browser = shutil.which("chromium") or shutil.which("google-chrome")
         if browser is None:
             raise SystemExit("chromium is needed to take the picture: apt install chromium")
-        command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={folder}/u"]
+        command = [
+            browser,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            f"--user-data-dir={folder}/u",
+        ]
         command += [f"--window-size={WIDTH},{HEIGHT}", f"--screenshot={folder}/panel.png", path.as_uri()]
         subprocess.run(command, check=True, capture_output=True, timeout=120)
         _crop(Path(folder, "panel.png"), Path(__file__).with_name("panel.png"))

@@ -162,7 +162,8 @@ def _judge_rows(expect: dict[str, Any], value: np.ndarray, reveal: bool) -> tupl
 
 
 def _judge_draws(expect: dict[str, Any], value: np.ndarray, reveal: bool) -> tuple[bool, str]:
-    right, sd = np.asarray(expect["mean"]), np.asarray(expect["sd"])
+    right = np.asarray(expect["mean"])
+    sd = np.broadcast_to(expect["sd"], right.shape)
     tolerance = Z_DRAWS * sd / np.sqrt(len(value)) + expect["atol"]
     error = np.abs(value.mean(0) - right)
     if (error > tolerance).any():
@@ -275,6 +276,12 @@ def name_mistake(item: dict[str, Any], observations: dict[str, Any], failed: set
     """
     if any(seen.get("failed") in NO_EVIDENCE for seen in observations.values()):
         return None
+    missing = {"failed": "missing", "text": ""}
+    seen = {
+        p["name"]: summary(p["expect"], observations.get(p["name"], missing))
+        for p in item["properties"]
+        if item.get("wrong")
+    }
     best, best_distance = None, np.inf
     for wrong in item.get("wrong", ()):
         total, evidence = 0.0, False
@@ -284,8 +291,7 @@ def name_mistake(item: dict[str, Any], observations: dict[str, Any], failed: set
             if known == "unstable":  # differs from run to run: all that can be asked is that it fails
                 apart = 0.9 if name in failed else np.inf
             else:
-                seen = summary(prop["expect"], observations.get(name, {"failed": "missing", "text": ""}))
-                apart = distance(prop["expect"], seen, known)
+                apart = distance(prop["expect"], seen[name], known)
                 evidence |= name in failed
             if apart > 1:
                 break

@@ -150,3 +150,68 @@ def contours(log_prob: Any, ax: Any, limit: float, colour: Any = VERMILION, radi
     )
     ax.set(aspect="equal", xlim=(-limit, limit), ylim=(-limit, limit))
     return ax
+
+
+def field(score: Any, log_prob: Any, ax: Any, limit: float = 3.0, size: int = 19) -> Any:
+    """Draw a score as arrows over its density; long arrows are shortened, so that the direction shows everywhere.
+
+    Args:
+        score: a function that takes points (n, 2) as a float32 tensor and gives (n, 2).
+        log_prob: the same for log-densities (n,), drawn as shades; None for no shades.
+        ax: axes to draw into.
+        limit: half-width of the square window.
+        size: arrows per side.
+    """
+    if log_prob is not None:
+        points, _ = grid(limit)
+        heights = np.exp(to_numpy(log_prob(points)))
+        side = int(len(heights) ** 0.5)
+        window = (-limit, limit, -limit, limit)
+        ax.imshow(heights.reshape(side, side).T, origin="lower", extent=window, cmap="Blues", alpha=0.75, aspect="equal")
+    points, _ = grid(0.95 * limit, size)
+    arrows = to_numpy(score(points))
+    length = np.linalg.norm(arrows, axis=1, keepdims=True)
+    arrows = arrows / np.maximum(length, 1e-9) * np.tanh(length / 4)
+    x, y = to_numpy(points).T
+    ax.quiver(x, y, *arrows.T, color=VERMILION, width=0.005, scale=size, headwidth=4)
+    ax.grid(False)
+    ax.set(aspect="equal", xlim=(-limit, limit), ylim=(-limit, limit), xlabel="$x_1$", ylabel="$x_2$")
+    return ax
+
+
+def paths(trajectories: Any, title: str = "", ax: Any = None, count: int = 60, limit: float = 3.0) -> Any:
+    """Draw trajectories in the plane with their starts and ends.
+
+    Args:
+        trajectories: (steps + 1, n, 2) tensor or array; the first `count` of the n are drawn.
+        title: a short title.
+        ax: axes to draw into; a new figure if None.
+        count: number of trajectories.
+        limit: half-width of the square window.
+    """
+    lines = to_numpy(trajectories)[:, :count]
+    if ax is None:
+        _, ax = plt.subplots(figsize=(4, 4))
+    for k in range(lines.shape[1]):
+        ax.plot(lines[:, k, 0], lines[:, k, 1], color=INK, lw=0.6, alpha=0.45)
+    ax.scatter(*lines[0].T, s=9, color=ORANGE, label="start", zorder=3)
+    ax.scatter(*lines[-1].T, s=9, color=BLUE, label="end", zorder=3)
+    ax.set(aspect="equal", xlim=(-limit, limit), ylim=(-limit, limit), title=title, xlabel="$x_1$", ylabel="$x_2$")
+    ax.legend(loc="upper right", fontsize=8, handletextpad=0.1, borderpad=0.1)
+    return ax
+
+
+def loss_curve(losses: Sequence[float], lowest: float | None = None, ax: Any = None, window: int = 25) -> Any:
+    """Draw the loss of every step and a running mean over `window` steps; `lowest` is a dashed line."""
+    if ax is None:
+        _, ax = plt.subplots(figsize=(6, 3.2))
+    values = np.asarray(losses, dtype=float)
+    ax.plot(values, color=SKY, lw=0.6, alpha=0.7, label="each batch")
+    if len(values) > window:
+        means = np.convolve(values, np.ones(window) / window, mode="valid")
+        ax.plot(np.arange(len(means)) + window - 1, means, color=BLUE, lw=1.8, label=f"mean of {window} steps")
+    if lowest is not None:
+        ax.axhline(lowest, color=VERMILION, lw=1.5, ls="--", label="exact score")
+    ax.set(xlabel="step", ylabel="loss")
+    ax.legend()
+    return ax

@@ -15,8 +15,8 @@ NAMES = course.assignment_names()
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_right_answers_pass_and_known_mistakes_are_named(runner, name):
-    # slow: every answer runs on two key items, and every known mistake twice more for its numbers
-    results = list(audit(name, range(2), runner))
+    # slow: every known mistake runs three times or more, for its numbers and to be named by them
+    results = list(audit(name, range(1), runner))
     assert all(result.outcome == "ok" for result in results), report(results)
 
 

@@ -100,7 +100,7 @@ def test_feedback_pages_name_the_mistake_and_hide_the_mark_scheme(demo):
 
 def test_the_autograded_folder_holds_notebooks_only(demo):
     folder, _ = demo
-    assert not [path for path in (folder / "autograded").rglob("*.py")]
+    assert not list((folder / "autograded").rglob("*.py"))
     assert not [path for path in (folder / "notebooks").rglob("*") if path.is_file() and path.suffix != ".ipynb"]
 
 

@@ -1,0 +1,432 @@
+"""What notebook 03's tasks should give: short grids and steep noise rates, on which every mistake is wide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+
+import numpy as np
+
+from autograder.exact import (
+    VP,
+    AffineGaussian,
+    Mixture,
+    dsm_moments,
+    euler_maruyama_step,
+    euler_ode,
+    euler_ode_step,
+    heun_ode,
+    v_moments,
+)
+from autograder.expected import Property, draws, exact, expects, law, prop, rows_law
+
+Rng = np.random.Generator
+Iterates = Iterator[Property]
+
+PROCESS = ("vpsde.alpha", "vpsde.sigma")
+SLOPE = ("vpsde.coefficients",)
+
+
+def steep(rng: Rng) -> VP:
+    """A process whose noise rate changes much over [0, 1], without being so fast that all of time is noise."""
+    return VP(float(rng.uniform(0.3, 1.0)), float(rng.uniform(4.0, 8.0)))
+
+
+def rates(vp: VP) -> dict[str, float]:
+    """The process as probe inputs."""
+    return {"beta_min": vp.beta_min, "beta_max": vp.beta_max}
+
+
+def spread_times(rng: Rng, n: int, low: float = 0.08, high: float = 0.97) -> np.ndarray:
+    """n times in random order, one in each of n equal cells of [low, high]."""
+    return rng.permutation(low + (high - low) * (np.arange(n) + rng.uniform(0.1, 0.9, n)) / n)
+
+
+# ------------------------------------------------------------------------------------------------- the forward process
+
+
+@expects("vpsde.alpha")
+def alpha(rng: Rng) -> Iterates:
+    look = "Compare the integral of β from 0 to t with the area of a trapezium, and look at what stands before it."
+    for name, title, t in (
+        ("times", "α at seven times", spread_times(rng, 7, 0.02, 1.0)),
+        ("table", "a (2, 3) table of times gives a (2, 3) table", spread_times(rng, 6).reshape(2, 3)),
+        ("one", "a single time, a tensor without dimensions", np.array([rng.uniform(0.2, 0.6)])[0]),
+        ("ends", "nothing is lost at t = 0", np.array([0.0, 1.0])),
+    ):
+        vp = steep(rng)
+        yield prop(name, title, {**rates(vp), "t": np.asarray(t)}, exact(vp.alpha(t)), look)
+
+
+@expects("vpsde.sigma")
+def sigma(rng: Rng) -> Iterates:
+    look = "Signal and noise share the variance: α² + σ² = 1."
+    for name, title, t in (
+        ("times", "σ at seven times", spread_times(rng, 7, 0.02, 1.0)),
+        ("table", "a (2, 3) table of times gives a (2, 3) table", spread_times(rng, 6).reshape(2, 3)),
+        ("one", "a single time, a tensor without dimensions", np.array([rng.uniform(0.2, 0.6)])[0]),
+        ("ends", "no noise at t = 0", np.array([0.0, 1.0])),
+    ):
+        vp = steep(rng)
+        yield prop(name, title, {**rates(vp), "t": np.asarray(t)}, exact(vp.sigma(t)), look)
+    vp = VP(0.1, 20.0)
+    t = 10 ** rng.uniform([-5, -4.6, -4.2, -3.8, -3.4, -3], [-4.7, -4.3, -3.9, -3.5, -3.1, -2.7])
+    yield prop("tiny", "tiny times, to one part in a thousand", {**rates(vp), "t": t}, exact(vp.sigma(t), 1e-3, 0.0),
+               "What does float32 keep of the difference of two numbers that agree in six digits? There is a function for it.")  # fmt: skip
+
+
+@expects("vpsde.coefficients")
+def coefficients(rng: Rng) -> Iterates:
+    for name, B, d in (("", 6, 2), ("_square", 4, 4), ("_one", 1, 5), ("_line", 3, 1)):
+        vp, t, x = steep(rng), spread_times(rng, B), rng.uniform(-2, 2, (B, d)) + 0.3
+        inputs = {**rates(vp), "what": "drift", "x": x, "t": t}
+        yield prop(f"drift{name}", f"the drift of {B} rows in {d}D, each at its own time", inputs, exact(vp.drift(x, t)),
+                   "Read the forward SDE again: what stands before dt, with which sign?")  # fmt: skip
+    vp, t = steep(rng), spread_times(rng, 7)
+    yield prop("diffusion", "the diffusion at seven times", {**rates(vp), "what": "diffusion", "t": t, "x": t},
+               exact(vp.diffusion(t)), "Read the forward SDE again: what stands before dw?")  # fmt: skip
+
+
+@expects("vpsde.perturb", needs=PROCESS)
+def perturb(rng: Rng) -> Iterates:
+    for name, B, d in (("rest", 6, 2), ("square", 4, 4), ("one", 1, 5), ("line", 3, 1)):
+        vp, t, x0 = steep(rng), spread_times(rng, B), rng.uniform(1.0, 2.5, (B, d)) * rng.choice([-1, 1], (B, d))
+        inputs = {
+            **rates(vp),
+            "what": "rest",
+            "x0": x0,
+            "t": t,
+            "alpha": vp.alpha(t)[:, None],
+            "sigma": vp.sigma(t)[:, None],
+        }
+        yield prop(name, f"nothing is left of x_t ({B} rows in {d}D) without α x₀ and σ ε", inputs, exact(np.zeros((B, d))),
+                   "x_t and the returned ε have to fit together, row by row, each row with its own α and σ.")  # fmt: skip
+    vp, n, t, point = steep(rng), 20_000, spread_times(rng, 4), rng.uniform(1.0, 2.0, 2) * rng.choice([-1, 1], 2)
+    spread = (1 + vp.sigma(t))[:, None, None] ** 2 * np.eye(2)
+    sums = Mixture(np.full(4, 0.25), vp.alpha(t)[:, None] * point, spread)
+    yield prop("sum", "x_t + ε, for one point at four times, has the right mean, spread and shape",
+               {**rates(vp), "what": "sum", "n": n, "t": t, "point": point}, law(rng, sums, n),
+               "x_t and the returned ε have to fit together, row by row, each row with its own α and σ.")  # fmt: skip
+    vp, normal = steep(rng), Mixture.gaussian(np.zeros(2), np.eye(2))
+    inputs = {**rates(vp), "what": "noise", "n": n}
+    yield prop("noise", "ε is standard normal", inputs, law(rng, normal, n))
+    yield prop("rows", "every row has its own ε", {**inputs, "n": 4000}, rows_law(rng, normal, 4000))
+
+
+# --------------------------------------------------------------------------------------------------------- the samplers
+
+
+def coarse_grid(rng: Rng, steps: int) -> np.ndarray:
+    """Decreasing times from 1 to about 0.05, clearly uneven."""
+    lengths = rng.permutation(np.linspace(0.5, 1.5, steps)) * rng.uniform(0.9, 1.1, steps)
+    low = rng.uniform(0.03, 0.08)
+    return np.float32(1 - (1 - low) * np.concatenate([[0], np.cumsum(lengths) / lengths.sum()])).astype(float)
+
+
+def affine_network(rng: Rng, ts: np.ndarray, d: int) -> SimpleNamespace:
+    """A score M(t) x + m(t) with coefficients of their own at every time of the grid."""
+    M = -rng.uniform(0.5, 1.4, len(ts))[:, None, None] * np.eye(d) + 0.35 * rng.uniform(-1, 1, (len(ts), d, d))
+    m = rng.uniform(0.4, 1.2, (len(ts), d)) * rng.choice([-1, 1], (len(ts), d))
+    at = {float(t): k for k, t in enumerate(ts)}
+
+    def score(x: np.ndarray, t: float) -> np.ndarray:
+        return x @ M[at[float(t)]].T + m[at[float(t)]]
+
+    return SimpleNamespace(M=M, m=m, score=score, inputs={"ts": ts, "M": M, "m": m})
+
+
+def ode_properties(rng: Rng, solve: Callable[..., np.ndarray], looks: dict[str, str]) -> Iterates:
+    """What a deterministic sampler should give: `solve` is euler_ode or heun_ode."""
+    for name, title, steps, n, d in (
+        ("path", "three trajectories of four uneven steps, point by point", 4, 3, 2),
+        ("one", "one trajectory in 5D, two steps", 2, 1, 5),
+        ("line", "three trajectories on a line, a single step", 1, 3, 1),
+    ):
+        vp, ts, x_T = steep(rng), coarse_grid(rng, steps), rng.uniform(0.5, 2, (n, d)) * rng.choice([-1, 1], (n, d))
+        network = affine_network(rng, ts, d)
+        inputs = {**rates(vp), **network.inputs, "what": "path", "x_T": x_T}
+        yield prop(name, title, inputs, exact(solve(vp, ts, x_T, network.score)), looks["path"])
+    vp, ts, x_T = steep(rng), coarse_grid(rng, 7), 1.5 * rng.standard_normal((5, 2))
+    means, sds, weights = rng.uniform(-2, 2, (3, 2)), rng.uniform(0.5, 0.9, (3, 2)), rng.dirichlet([4, 4, 4])
+    mixture = Mixture(weights, means, np.stack([np.diag(sd**2) for sd in sds]))
+    inputs = {**rates(vp), "what": "mixture", "ts": ts, "x_T": x_T, "weights": weights, "means": means, "sds": sds,
+              "alpha": vp.alpha(ts), "sigma": vp.sigma(ts)}  # fmt: skip
+    right = solve(vp, ts, x_T, lambda x, t: mixture.noised(vp.alpha(t), vp.sigma(t)).score(x))
+    yield prop("mixture", "five trajectories with the exact score of a mixture, seven steps", inputs,
+               exact(right, 5e-4, 1e-4), looks["path"])  # fmt: skip
+    vp, ts, n = steep(rng), coarse_grid(rng, 2), 20_000
+    network = affine_network(rng, ts, 2)
+    A = np.stack([solve(vp, ts, point[None], network.score)[-1, 0] for point in (np.zeros(2), *np.eye(2))])
+    end = Mixture.gaussian(A[0], (A[1:] - A[0]).T @ (A[1:] - A[0]))
+    yield prop("start", "without x_T, the start is standard normal (seen at the end of the trajectories)",
+               {**rates(vp), **network.inputs, "what": "last", "n": n}, law(rng, end, n), looks["start"])  # fmt: skip
+    yield default_grid(rng)
+
+
+def default_grid(rng: Rng) -> Property:
+    """n, dim and steps without a grid: the shape of the result."""
+    n, dim, steps = 3, 1, int(rng.integers(5, 9))
+    return prop("default", f"{n} points in {dim}D, {steps} steps on its own grid: the shape of the trajectories",
+                {**rates(VP()), "what": "default", "n": n, "dim": dim, "steps": steps},
+                exact([steps + 1, n, dim]))  # fmt: skip
+
+
+@expects("vpsde.sample_ode", needs=SLOPE)
+def sample_ode(rng: Rng) -> Iterates:
+    path = "Do one step by hand: which time do β and the network see, how long is the step, and which sign has dt?"
+    yield from ode_properties(rng, euler_ode, {"path": path, "start": "Where do trajectories begin at t = 1?"})
+
+
+@expects("vpsde.sample_heun", needs=SLOPE)
+def sample_heun(rng: Rng) -> Iterates:
+    path = "Do one step by hand: at which point and at which time is each of the two slopes taken?"
+    yield from ode_properties(rng, heun_ode, {"path": path, "start": "Where do trajectories begin at t = 1?"})
+
+
+def path_law(steps: list[AffineGaussian], mean: np.ndarray, cov: np.ndarray) -> Mixture:
+    """The joint law of x at all times of a trajectory, one after the other in a row."""
+    means, blocks = [mean], [[cov]]
+    for step in steps:
+        rows = [step.A @ block for block in blocks[-1]]  # Cov(new x, x at each earlier time)
+        new = rows[-1] @ step.A.T + step.C
+        means.append(step.A @ means[-1] + step.b)
+        for earlier, row in zip(blocks, rows, strict=True):
+            earlier.append(row.T)
+        blocks.append([*rows, new])
+    return Mixture.gaussian(np.concatenate(means), np.block(blocks))
+
+
+@expects("vpsde.sample_sde", needs=SLOPE)
+def sample_sde(rng: Rng) -> Iterates:
+    n = 20_000
+    look = "Compare each term of the step with the equation: dt is negative, and the noise has a variance of |dt| times g²."
+
+    def case(steps: int, d: int) -> tuple[VP, SimpleNamespace, list[AffineGaussian]]:
+        vp, ts = steep(rng), coarse_grid(rng, steps)
+        network = affine_network(rng, ts, d)
+        pairs = zip(ts[:-1], ts[1:], network.M[:-1], network.m[:-1], strict=True)
+        return vp, network, [euler_maruyama_step(vp, t, t_next, (M, m)) for t, t_next, M, m in pairs]
+
+    for name, title, steps, d, what in (
+        ("one", "one step from one point: mean, covariance and shape", 1, 2, "last"),
+        ("line", "three uneven steps from one point on a line: mean, variance and shape", 3, 1, "last"),
+    ):
+        vp, network, maps = case(steps, d)
+        x_T = rng.uniform(0.5, 2, d) * rng.choice([-1, 1], d)
+        mean, cov = x_T, np.zeros((d, d))
+        for step in maps:
+            mean, cov = step.of(mean, cov)
+        inputs = {**rates(vp), **network.inputs, "what": what, "n": n, "x_T": x_T}
+        yield prop(name, title, inputs, law(rng, Mixture.gaussian(mean, cov), n), look)
+    vp, network, maps = case(2, 2)
+    inputs = {**rates(vp), **network.inputs, "what": "rows", "n": n}
+    yield prop("joint", "start and both steps of a trajectory together, from its own standard normal start", inputs,
+               law(rng, path_law(maps, np.zeros(2), np.eye(2)), n, 48), look)  # fmt: skip
+    vp, network, maps = case(2, 2)
+    mean, cov = np.zeros(2), np.eye(2)
+    for step in maps:
+        mean, cov = step.of(mean, cov)
+    inputs = {**rates(vp), **network.inputs, "what": "first", "x_T": rng.uniform(0.5, 2, (3, 2))}
+    yield prop("first", "the first points are those that were given", inputs, exact(inputs["x_T"]))
+    inputs = {**rates(vp), **network.inputs, "what": "last", "n": 4000}
+    yield prop("rows", "every trajectory has its own noise", inputs, rows_law(rng, Mixture.gaussian(mean, cov), 4000))
+    yield default_grid(rng)
+
+
+# ------------------------------------------------------------------------------------------------- losses and training
+
+
+def random_theta(rng: Rng, d: int) -> np.ndarray:
+    """An affine network whose matrix and offset change a lot with t: (3, d, d + 1) for the powers 1, t and t²."""
+    theta = rng.uniform(0.3, 0.8, (3, d, d + 1)) * rng.choice([-1, 1], (3, d, d + 1)) / np.sqrt(d)
+    theta[0, :, :d] -= 0.5 * np.eye(d)
+    return theta
+
+
+def only_at_the_ends(rng: Rng, d: int) -> np.ndarray:
+    """An affine network times 3 (2t - 1)^4, which is small but for the first and the last fifth of time."""
+    return 3 * (np.poly1d([2, -1]) ** 4).coeffs[::-1, None, None] * random_theta(rng, d)[:1]
+
+
+def polynomial(theta: np.ndarray) -> Callable[[float], tuple[np.ndarray, np.ndarray]]:
+    """The network of `random_theta` as exact.py takes it."""
+
+    def network(t: float) -> tuple[np.ndarray, np.ndarray]:
+        both = np.tensordot(t ** np.arange(len(theta)), theta, 1)
+        return both[:, :-1], both[:, -1]
+
+    return network
+
+
+def data(rng: Rng, d: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and a lower triangular factor of a covariance."""
+    factor = np.tril(rng.uniform(0.2, 0.5, (d, d)) * rng.choice([-1, 1], (d, d)) / np.sqrt(d), -1)
+    return rng.uniform(0.5, 1.2, d) * rng.choice([-1, 1], d), factor + np.diag(rng.uniform(0.6, 1.2, d))
+
+
+Moments = Callable[..., tuple[float, float]]
+Residual = Callable[..., np.ndarray]
+
+
+def gradient_moments(
+    rng: Rng, vp: VP, theta: np.ndarray, mean: np.ndarray, factor: np.ndarray, moments: Moments, predicts_v: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of one row's gradient.
+
+    The mean is exact: a loss that is quadratic in theta has its derivative as central difference of any width. The standard
+    deviation, which only sets the width of the tolerance, is simulated.
+    """
+    law0 = Mixture.gaussian(mean, factor @ factor.T)
+    right = np.zeros_like(theta)
+    for index in np.ndindex(theta.shape):
+        unit = np.zeros_like(theta)
+        unit[index] = 0.5
+        right[index] = np.subtract(*(moments(vp, law0, polynomial(theta + s * unit), 48)[0] for s in (1, -1)))
+    n, d = 20_000, len(mean)
+    t, x0, eps = rng.uniform(0, 1, n), mean + rng.standard_normal((n, d)) @ factor.T, rng.standard_normal((n, d))
+    a, s = vp.alpha(t)[:, None], vp.sigma(t)[:, None]
+    inputs = np.hstack([a * x0 + s * eps, np.ones((n, 1))])
+    powers = t[:, None] ** np.arange(len(theta))
+    out = np.einsum("nk,kij,nj->ni", powers, theta, inputs)
+    residual = 2 * (out - (a * eps - s * x0)) if predicts_v else 2 * s * (s * out + eps)
+    return right, np.einsum("nk,ni,nj->nkij", powers, residual, inputs).std(0)
+
+
+def loss_properties(rng: Rng, moments: Moments, predicts_v: bool, looks: dict[str, str]) -> Iterates:
+    """Expected losses and gradients of networks that are affine in x."""
+    for name, what, theta_of, B, d, count in (
+        ("affine", "a network that depends on x and on t, batches of 512", random_theta, 512, 2, 40),
+        ("ends", "a network that speaks only near t = 0 and t = 1", only_at_the_ends, 256, 2, 80),
+        ("odd", "the first network in 5D with batches of three", random_theta, 3, 5, 150),
+        ("zero", "a network that says 0, one row in 5D", lambda _, d: np.zeros((1, d, d + 1)), 1, 5, 150),
+        ("line", "a network that says 0, three rows on a line", lambda _, d: np.zeros((1, d, d + 1)), 3, 1, 150),
+    ):
+        vp, (mean, factor), theta = steep(rng), data(rng, d), theta_of(rng, d)
+        right, variance = moments(vp, Mixture.gaussian(mean, factor @ factor.T), polynomial(theta))
+        inputs = {**rates(vp), "what": "loss", "theta": theta, "mean": mean, "factor": factor, "B": B, "count": count}
+        # few rows are skewed: one more standard error makes up for a skewness of the mean of up to 0.15
+        slack = 1e-3 * right + (B < 10) * np.sqrt(variance / B / count)
+        yield prop(name, f"the expected loss of {what}", inputs, draws(right, np.sqrt(variance / B), count, slack),
+                   looks["zero" if name in ("zero", "line") else "loss"])  # fmt: skip
+    vp, (mean, factor), theta, B, count = steep(rng), data(rng, 2), random_theta(rng, 2), 512, 40
+    right, sd = gradient_moments(rng, vp, theta, mean, factor, moments, predicts_v)
+    inputs = {**rates(vp), "what": "gradient", "theta": theta, "mean": mean, "factor": factor, "B": B, "count": count}
+    yield prop("gradient", "the expected gradient for each of its parameters", inputs,
+               draws(right, sd / np.sqrt(B), count, 2e-3 * np.abs(right).max()),
+               "Does the gradient reach the network through every term of the loss?")  # fmt: skip
+
+
+@expects("vpsde.loss", needs=(*PROCESS, "vpsde.perturb"))
+def loss(rng: Rng) -> Iterates:
+    looks = {"loss": "Which time, which noise and which weight does each row have, and what is summed, what averaged?",
+             "zero": "A network that says 0 leaves the weighted target alone: what is its expected square in d dimensions?"}  # fmt: skip
+    yield from loss_properties(rng, dsm_moments, False, looks)
+
+
+@expects("vpsde.v_loss", needs=(*PROCESS, "vpsde.perturb", "vpsde.v_target"))
+def v_loss(rng: Rng) -> Iterates:
+    looks = {"loss": "Which time, which noise and which target does each row have, and what is summed, what averaged?",
+             "zero": "A network that says 0 leaves the target alone: what is its expected square in d dimensions?"}  # fmt: skip
+    yield from loss_properties(rng, v_moments, True, looks)
+
+
+@expects("vpsde.train_loop", needs=("vpsde.loss",))
+def train_loop(rng: Rng) -> Iterates:
+    steps, batch, lr, momentum = 6, int(rng.integers(5, 9)), rng.uniform(0.2, 0.4), rng.uniform(0.4, 0.7)
+    start, row = rng.uniform(2, 4, 3), rng.uniform(-2, 0, 3)
+    theta, velocity, values = start.copy(), np.zeros(3), []
+    for _ in range(steps):
+        values.append(0.5 * ((theta - row) ** 2).sum() + 0.01 * batch)
+        velocity = momentum * velocity + (theta - row)
+        theta = theta - lr * velocity
+    inputs = {"what": "iterates", "start": start, "row": row, "lr": lr, "momentum": momentum, "steps": steps, "batch": batch}
+    yield prop("iterates", "six steps on a loss that also tells the size of its batch: each loss, then the parameters", inputs,
+               exact([*values, *theta]), "In which order do one step's four things happen, and is the last step done?")  # fmt: skip
+    rows, batch, steps = 64, 16, 100
+    inputs = {"rows": rows, "batch": batch, "steps": steps}
+    yield prop("total", "100 batches of 16 rows are seen", {**inputs, "what": "total"}, exact(float(batch * steps)),
+               "A gradient that adds up the rows it saw is off: are the gradients of earlier steps gone?")  # fmt: skip
+    # a row is seen about 25 times: 0 and more than 80 have probabilities of 1e-11 and 1e-17
+    yield prop("rows", "every row of the data is seen sometimes, none all the time (rows where it is not so)", {**inputs, "what": "rows", "most": 80},
+               exact(0.0), "Which rows can come into a batch, and when is the batch chosen?")  # fmt: skip
+    batch, steps = 64, 30
+    width = 7.0 * np.sqrt(1 / 3 / batch)
+    inputs = {"what": "values", "rows": 1024, "batch": batch, "steps": steps, "width": width}
+    yield prop("random", "30 losses, and each batch is a fair mixture of sorted data (batches that are not)", inputs, exact([steps, 0.0]),
+               "Are the rows of a batch chosen at random?")  # fmt: skip
+    vp, mean, sd = steep(rng), rng.uniform(0.8, 1.5, 1), rng.uniform(0.5, 0.8)
+    best, curvature, lowest = quadratic(
+        lambda theta: dsm_moments(vp, Mixture.gaussian(mean, [[sd**2]]), polynomial(theta))[0]
+    )
+    inputs = {**rates(vp), "what": "trained", "theta": np.array([[[0.5, 1.5]]]), "mean": mean, "sd": sd, "lr": 0.03, "steps": 200,
+              "batch": 128, "best": best, "curvature": curvature / lowest, "share": 0.05}  # fmt: skip
+    yield prop("trained", "200 steps of Adam end within 5 % of the lowest loss that this network can have (what is beyond)", inputs,
+               exact(0.0))  # fmt: skip
+
+
+def quadratic(function: Callable[[np.ndarray], float]) -> tuple[np.ndarray, np.ndarray, float]:
+    """Minimiser, half the Hessian and minimum of a quadratic function of (1, 1, 2) parameters, from its values."""
+
+    def at(a: float, b: float) -> float:
+        return function(np.array([[[a, b]]]))
+
+    middle = at(0, 0)
+    slope = np.array([at(1, 0) - at(-1, 0), at(0, 1) - at(0, -1)]) / 2
+    diagonal = [(at(1, 0) + at(-1, 0)) / 2 - middle, (at(0, 1) + at(0, -1)) / 2 - middle]
+    mixed = (at(1, 1) - at(1, -1) - at(-1, 1) + at(-1, -1)) / 8
+    half = np.array([[diagonal[0], mixed], [mixed, diagonal[1]]])
+    best = -np.linalg.solve(2 * half, slope)
+    return best, half, float(at(*best))
+
+
+@expects("vpsde.flow", needs=("vpsde.loss",))
+def flow(rng: Rng) -> Iterates:
+    vp, t = VP(), spread_times(rng, 5, 0.02, 1.0)
+    x = 1.5 * rng.standard_normal((64, 2))
+    yield prop("process", "its noise rate goes from 0.1 to 20", {"what": "process", "t": t},
+               exact(np.stack([vp.alpha(t), vp.sigma(t)])))  # fmt: skip
+    yield prop("network", "its network gives finite 2D scores for five points", {"what": "network", "x": x[:5], "t": t},
+               exact([5, 2, 1]))  # fmt: skip
+    yield prop("loss", "the loss of 64 points is a finite number", {"what": "loss", "x": x}, exact(1.0))
+    yield prop("still", "one step of the optimizer moves every weight and bias of the network", {"what": "still", "x": x},
+               exact(1.0), "Which parameters does the optimizer hold?")  # fmt: skip
+    yield prop("rate", "one step moves them by a useful length, 0.00001 to 0.1", {"what": "rate", "x": x}, exact(1.0))
+    yield prop("adam", "one step moves all of them about equally far, as Adam's first step does", {"what": "adam", "x": x},
+               exact(1.0), "Which optimizer divides each gradient by its own size?")  # fmt: skip
+
+
+@expects("vpsde.traj", needs=(*PROCESS, "vpsde.sample_ode"))
+def traj(rng: Rng) -> Iterates:
+    n, mean, sd = 1000, rng.uniform(0.8, 1.6, 2) * rng.choice([-1, 1], 2), rng.uniform(0.25, 0.6, 2)
+    inputs = {"mean": mean, "sd": sd}
+    yield prop("shape", "1000 trajectories of points in 2D, with at least 50 steps", {**inputs, "what": "shape"},
+               exact([51, n, 2]))  # fmt: skip
+    yield prop("first", "the first points are standard normal", {**inputs, "what": "first"},
+               law(rng, Mixture.gaussian(np.zeros(2), np.eye(2)), n))  # fmt: skip
+    yield prop("last", "with the exact score of some data, the last points are distributed as these data",
+               {**inputs, "what": "last"}, law(rng, Mixture.gaussian(mean, np.diag(sd**2)), n))  # fmt: skip
+
+
+# --------------------------------------------------------------------------------------------------------- v-prediction
+
+
+@expects("vpsde.v_target", needs=PROCESS)
+def v_target(rng: Rng) -> Iterates:
+    for name, B, d in (("rows", 6, 2), ("square", 4, 4), ("one", 1, 5), ("line", 3, 1)):
+        vp, t, x0, eps = steep(rng), spread_times(rng, B), rng.uniform(0.5, 2, (B, d)), rng.uniform(-2, -0.5, (B, d))
+        right = vp.alpha(t)[:, None] * eps - vp.sigma(t)[:, None] * x0
+        yield prop(name, f"the velocity of {B} rows in {d}D, each at its own time", {**rates(vp), "x0": x0, "eps": eps, "t": t},
+                   exact(right))  # fmt: skip
+
+
+@expects("vpsde.score_from_v", needs=PROCESS)
+def score_from_v(rng: Rng) -> Iterates:
+    for name, B, d in (("rows", 6, 2), ("square", 4, 4), ("one", 1, 5), ("line", 3, 1)):
+        vp, t, x_t, v = steep(rng), spread_times(rng, B), rng.uniform(0.5, 2, (B, d)), rng.uniform(-2, -0.5, (B, d))
+        a, s = vp.alpha(t)[:, None], vp.sigma(t)[:, None]
+        yield prop(name, f"the score of {B} rows in {d}D, each at its own time", {**rates(vp), "x_t": x_t, "v": v, "t": t},
+                   exact(-(a * v + s * x_t) / s))  # fmt: skip
+
+
+# used by the tests: one step of each sampler is the affine map that exact.py states on its own
+STEPS = {"vpsde.sample_ode": euler_ode_step, "vpsde.sample_sde": euler_maruyama_step}

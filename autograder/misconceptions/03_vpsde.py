@@ -1,0 +1,905 @@
+"""Known mistakes of notebook 03."""
+
+# ----------------------------------------------------------------------------------------------- the forward process
+
+answer(
+    "vpsde.alpha",
+    "no-half",
+    swap=[("-0.5 * integral", "-integral")],
+    says="""Your α is the square of the right one: the signal loses energy at the rate β, but its amplitude does not. Look at
+    the factor before x dt in the forward SDE.""",
+    source="plausible",
+)
+answer(
+    "vpsde.alpha",
+    "half-twice",
+    swap=[("0.5 * t**2 * (self.beta_max - self.beta_min)", "0.25 * t**2 * (self.beta_max - self.beta_min)")],
+    says="""The part of the exponent that grows with t² is half of what it should be. Song et al. write the exponent with the
+    one half already multiplied in; mixing both ways of writing it counts it twice.""",
+    source="Song et al. 2021, eq. 33",
+)
+answer(
+    "vpsde.alpha",
+    "rate-times-time",
+    swap=[("self.beta_min * t + 0.5 * t**2 * (self.beta_max - self.beta_min)", "self.beta(t) * t")],
+    says="""Your exponent is the noise rate at t, as if it had been that high ever since 0. β grows along the way: what is the
+    area under it?""",
+    source="plausible",
+)
+answer(
+    "vpsde.alpha",
+    "grows",
+    swap=[("-0.5 * integral", "0.5 * integral")],
+    says="""Your α is above 1 and grows with t. Noising takes the signal away: check the sign in the exponent.""",
+    source="plausible",
+)
+answer(
+    "vpsde.alpha",
+    "ddpm-alpha",
+    cell='''
+@attach(VPSDE)
+def alpha(self, t):
+    return 1 - self.beta(t)
+''',
+    says="""This is the α of one DDPM step, where β is a small number per step. Here β is a rate, far above 1, and α is what is
+    left of the signal after all the time from 0 to t.""",
+    source="Ho et al. 2020 against Song et al. 2021: one letter for two things",
+)
+
+answer(
+    "vpsde.sigma",
+    "variance",
+    swap=[("torch.sqrt(-torch.expm1(-integral))", "-torch.expm1(-integral)")],
+    says="""Your numbers are the squares of the right ones: a variance, where the standard deviation is asked for. Handouts and
+    papers often name the variance; it helps to write at each formula which of the two it is.""",
+    source="handout P's erratum: the variance written as coefficient of the noise",
+)
+answer(
+    "vpsde.sigma",
+    "one-minus-alpha",
+    swap=[("torch.sqrt(-torch.expm1(-integral))", "torch.sqrt(1 - torch.exp(-0.5 * integral))")],
+    says="""The variances of signal and noise do not add up to 1 with your σ. Which power of α is the signal's share of the
+    variance?""",
+    source="plausible",
+)
+answer(
+    "vpsde.sigma",
+    "complement",
+    swap=[("torch.sqrt(-torch.expm1(-integral))", "1 - torch.exp(-0.5 * integral)")],
+    says="""Your α and σ add up to 1. For independent signal and noise it is not the standard deviations that add up, but what?""",
+    source="plausible",
+)
+answer(
+    "vpsde.sigma",
+    "cancels",
+    swap=[("torch.sqrt(-torch.expm1(-integral))", "torch.sqrt(1 - torch.exp(-integral))")],
+    says="""The formula is right, but for tiny t float32 subtracts two numbers that agree in almost all of their digits, and little
+    of the result is left. The score at small t is divided by this σ. PyTorch has a function for just this difference.""",
+    source="plausible",
+)
+answer(
+    "vpsde.sigma",
+    "exploding",
+    swap=[("torch.sqrt(-torch.expm1(-integral))", "torch.sqrt(integral)")],
+    says="""Your σ keeps growing, beyond 1: this is the noise that would pile up if nothing pulled x back to the origin. The drift
+    does pull, and the variance has to stay preserved.""",
+    source="Song et al. 2021: the variance-exploding SDE",
+)
+
+answer(
+    "vpsde.coefficients",
+    "drift-outwards",
+    swap=[("-0.5 * self.beta(t)[:, None] * x", "0.5 * self.beta(t)[:, None] * x")],
+    says="""Your drift points away from the origin. The forward process makes the signal smaller.""",
+    source="plausible",
+)
+answer(
+    "vpsde.coefficients",
+    "drift-no-half",
+    swap=[("-0.5 * self.beta(t)[:, None] * x", "-self.beta(t)[:, None] * x")],
+    says="""Your drift is twice as strong as in the forward SDE. With this one the variance would shrink: check the factor.""",
+    source="plausible",
+)
+answer(
+    "vpsde.coefficients",
+    "drift-broadcast",
+    swap=[("self.beta(t)[:, None] * x", "self.beta(t) * x")],
+    says="""With as many rows as dimensions the columns, not the rows, get their β, and otherwise the shapes do not fit. β(t) has
+    shape (B,), x has (B, d): how does PyTorch line them up?""",
+    source="handout E's validation loss: [B] against [B, 1]",
+)
+answer(
+    "vpsde.coefficients",
+    "diffusion-squared",
+    swap=[("torch.sqrt(self.beta(t))", "self.beta(t)")],
+    says="""Your diffusion is the square of the right one. g is what stands before dw; the variance it adds in a time dt is g² dt.""",
+    source="plausible",
+)
+answer(
+    "vpsde.coefficients",
+    "diffusion-is-sigma",
+    swap=[("torch.sqrt(self.beta(t))", "self.sigma(t)")],
+    says="""Your diffusion is σ(t), the noise that has piled up since time 0. g(t) is the rate at which noise comes in at time t.""",
+    source="plausible",
+)
+
+answer(
+    "vpsde.perturb",
+    "variance-for-sd",
+    swap=[("self.sigma(t)[:, None] * eps", "self.sigma(t)[:, None] ** 2 * eps")],
+    says="""Too little noise arrives in x_t: it is scaled by a variance. ε has standard deviation 1; which factor gives σ ε its
+    standard deviation?""",
+    source="handout P's erratum",
+)
+answer(
+    "vpsde.perturb",
+    "uniform-noise",
+    swap=[("torch.randn(x0.shape, generator=generator, dtype=x0.dtype)", "torch.rand(x0.shape, generator=generator)")],
+    says="""All your noise lies between 0 and 1: its mean is not 0, and it is not normal. Look at which of PyTorch's random
+    functions draws what.""",
+    source="plausible",
+)
+answer(
+    "vpsde.perturb",
+    "shared-noise",
+    swap=[("torch.randn(x0.shape, generator=generator, dtype=x0.dtype)",
+           "torch.randn(x0.shape[1], generator=generator).expand(x0.shape)")],
+    says="""All rows of a batch have got the same ε. Each mean is still right, so a training run would not complain, but
+    every row needs noise of its own.""",
+    source="plausible",
+)
+answer(
+    "vpsde.perturb",
+    "noise-along-diagonal",
+    swap=[("torch.randn(x0.shape, generator=generator, dtype=x0.dtype)",
+           "torch.randn(len(x0), 1, generator=generator).expand(x0.shape)")],
+    says="""The coordinates of a point all got the same number as noise, so points move along the diagonal only. ε has as many
+    independent coordinates as x₀.""",
+    source="plausible",
+)
+answer(
+    "vpsde.perturb",
+    "other-noise-returned",
+    swap=[("return x_t, eps", "return x_t, torch.randn(x0.shape, generator=generator)")],
+    says="""The ε you return is fresh noise, not the one inside x_t. A network could learn nothing from the pair.""",
+    source="plausible",
+)
+answer(
+    "vpsde.perturb",
+    "first-time-for-all",
+    swap=[("self.alpha(t)[:, None] * x0 + self.sigma(t)[:, None] * eps", "self.alpha(t[0]) * x0 + self.sigma(t[0]) * eps")],
+    says="""All rows were noised as if they had the time of the first row. t holds one time for each row.""",
+    source="plausible",
+)
+answer(
+    "vpsde.perturb",
+    "broadcast",
+    swap=[("self.alpha(t)[:, None] * x0 + self.sigma(t)[:, None] * eps", "self.alpha(t) * x0 + self.sigma(t) * eps")],
+    says="""With as many rows as dimensions, α and σ went to the columns instead of the rows; with other sizes the shapes do not fit.
+    They have shape (B,), x₀ has (B, d).""",
+    source="handout E's validation loss: [B] against [B, 1]",
+)
+answer(
+    "vpsde.perturb",
+    "signal-kept",
+    swap=[("self.alpha(t)[:, None] * x0 +", "x0 +")],
+    says="""The signal arrives in x_t undiminished, so the variance grows beyond 1. In this process the data fade while noise comes in.""",
+    source="Song et al. 2021: the variance-exploding SDE",
+)
+answer(
+    "vpsde.perturb",
+    "scaled-noise-returned",
+    swap=[("return x_t, eps", "return x_t, self.sigma(t)[:, None] * eps")],
+    says="""x_t is right, but the ε you return has already been scaled. Return the standard normal one.""",
+    source="plausible",
+)
+
+# ------------------------------------------------------------------------------------------------------- the samplers
+
+answer(
+    "vpsde.sample_ode",
+    "no-half",
+    swap=[("- 0.5 * self.diffusion(times)[:, None] ** 2", "- self.diffusion(times)[:, None] ** 2")],
+    says="""The score pulls twice as strongly as in the probability-flow ODE. The full pull is that of the reverse SDE, where noise
+    pushes back; here nothing pushes back.""",
+    source="handout H: its \"ODE\" update is the reverse SDE",
+)
+answer(
+    "vpsde.sample_ode",
+    "dt-sign",
+    swap=[("(t_next - t) * slope", "(t - t_next) * slope")],
+    says="""Your steps go forward in time although the grid goes backward: the points run away from the data. Which sign does dt have
+    when t falls?""",
+    source="plausible",
+)
+answer(
+    "vpsde.sample_ode",
+    "last-interval-skipped",
+    swap=[("pairwise(ts)", "pairwise(ts[:-1])")],
+    says="""One point of the trajectories is missing: with steps + 1 times there are `steps` intervals, and the last one, which
+    arrives at the data, was left out.""",
+    source="plausible",
+)
+answer(
+    "vpsde.sample_ode",
+    "score-sign",
+    swap=[("- 0.5 * self.diffusion(times)[:, None] ** 2", "+ 0.5 * self.diffusion(times)[:, None] ** 2")],
+    says="""The score pushes your points away from the data. Follow one step with the signs: dt is negative, so what does the minus
+    before g² do?""",
+    source="plausible",
+)
+answer(
+    "vpsde.sample_ode",
+    "drift-sign",
+    swap=[("slope = self.drift(x, times) -", "slope = -self.drift(x, times) -")],
+    says="""The part of the slope that does not depend on the network has the wrong sign: dt is negative already, so the drift need
+    not be turned round by hand.""",
+    source="handout H writes the reverse update with -f and a positive Δt",
+)
+answer(
+    "vpsde.sample_ode",
+    "no-drift",
+    swap=[("slope = self.drift(x, times) -", "slope = -")],
+    says="""Your slope has only the score's part: the drift is missing, so with a score of 0 the points would stand still.""",
+    source="plausible",
+)
+answer(
+    "vpsde.sample_ode",
+    "time-after",
+    swap=[("times = t.expand(len(x))", "times = t_next.expand(len(x))")],
+    says="""β and the network see the time at the end of the step. Euler's method takes the slope where the step begins.""",
+    source="plausible",
+)
+answer(
+    "vpsde.sample_ode",
+    "g-not-squared",
+    swap=[("self.diffusion(times)[:, None] ** 2", "self.diffusion(times)[:, None]")],
+    says="""The score's part has the wrong size, most where β is large: look at the power of g.""",
+    source="plausible",
+)
+answer(
+    "vpsde.sample_ode",
+    "end-points-only",
+    swap=[("return torch.stack(path)", "return x")],
+    says="""You return the end points only. The whole trajectory is asked for, with the start first: a shape of (steps + 1, n, d).""",
+    source="plausible",
+)
+answer(
+    "vpsde.sample_ode",
+    "start-missing",
+    swap=[("path = [x]", "path = []")],
+    says="""Your trajectories have one point too few: the start belongs to them too.""",
+    source="plausible",
+)
+answer(
+    "vpsde.sample_ode",
+    "uniform-start",
+    swap=[("torch.randn(n, dim, generator=generator)", "torch.rand(n, dim, generator=generator)")],
+    says="""Given a start, your steps are right, but your own start lies in the square from 0 to 1. Which distribution do the data
+    have at t = 1?""",
+    source="plausible",
+)
+answer(
+    "vpsde.sample_ode",
+    "equal-steps",
+    swap=[("(t_next - t) * slope", "(ts[-1] - ts[0]) / (len(ts) - 1) * slope")],
+    says="""Your steps are all equally long, but the grid need not be even: each step is as long as its own interval.""",
+    source="plausible",
+)
+answer(
+    "vpsde.sample_ode",
+    "overwrites-itself",
+    swap=[("x = torch.randn(n, dim, generator=generator) if x_T is None else x_T",
+           "x = torch.randn(n, dim, generator=generator) if x_T is None else x_T.clone()"),
+          ("x = x + (t_next - t) * slope", "x += (t_next - t) * slope")],
+    says="""All points of a trajectory are the same, its end: the list holds one tensor many times, and each step changed it in
+    place.""",
+    source="plausible",
+)
+answer(
+    "vpsde.sample_ode",
+    "noise-added",
+    swap=[("x = x + (t_next - t) * slope",
+           "x = x + (t_next - t) * slope + self.diffusion(times)[:, None] * (t - t_next) ** 0.5 * torch.randn(x.shape)")],
+    says="""Two runs from the same start end in different places: noise is added on the way. The probability-flow ODE is
+    deterministic.""",
+    source="handout H: its \"ODE\" update is the reverse SDE",
+)
+
+answer(
+    "vpsde.sample_sde",
+    "dt-for-sqrt-dt",
+    swap=[("torch.sqrt(t - t_next) * noise", "(t - t_next) * noise")],
+    says="""The noise of a step is too weak: its variance is dt² g². A Brownian motion's variance grows in proportion to the time.""",
+    source="plausible",
+)
+answer(
+    "vpsde.sample_sde",
+    "no-dt-in-noise",
+    swap=[("g * torch.sqrt(t - t_next) * noise", "g * noise")],
+    says="""The noise of a step does not depend on how long the step is. How far does a Brownian motion get in a time dt?""",
+    source="plausible",
+)
+answer(
+    "vpsde.sample_sde",
+    "noise-without-g",
+    swap=[("+ g * torch.sqrt(t - t_next) * noise", "+ torch.sqrt(t - t_next) * noise")],
+    says="""The noise does not depend on β: the factor in front of dw is missing.""",
+    source="plausible",
+)
+answer(
+    "vpsde.sample_sde",
+    "noise-with-g-squared",
+    swap=[("+ g * torch.sqrt(t - t_next) * noise", "+ g**2 * torch.sqrt(t - t_next) * noise")],
+    says="""The noise has the wrong size, most where β is large: the score's part has g², but what stands before dw?""",
+    source="plausible",
+)
+answer(
+    "vpsde.sample_sde",
+    "half-score",
+    swap=[("self.drift(x, times) - g**2 *", "self.drift(x, times) - 0.5 * g**2 *")],
+    says="""The score pulls with half the strength that the noise needs: this is the slope of the probability-flow ODE with noise on
+    top, and it spreads too widely.""",
+    source="plausible",
+)
+answer(
+    "vpsde.sample_sde",
+    "shared-noise",
+    swap=[("torch.randn(x.shape, generator=generator)", "torch.randn(1, x.shape[1], generator=generator)")],
+    says="""All trajectories of a step are shaken by the same noise, so from one point they never part. Each row needs its own.""",
+    source="plausible",
+)
+answer(
+    "vpsde.sample_sde",
+    "same-noise-each-step",
+    swap=[("    path = [x]\n", "    path = [x]\n    noise = torch.randn(x.shape, generator=generator)\n"),
+          ("        noise = torch.randn(x.shape, generator=generator)\n        reverse_drift", "        reverse_drift")],
+    says="""A trajectory gets the same kick in every step, so its kicks add up instead of averaging out. When is the noise drawn?""",
+    source="plausible",
+)
+answer(
+    "vpsde.sample_sde",
+    "no-noise-at-the-end",
+    swap=[("torch.sqrt(t - t_next) * noise", "torch.sqrt(t - t_next) * noise * (t_next > ts[-1])")],
+    says="""Your last step has no noise. That is the habit of DDPM, and a reasonable one, but here the task asks for noise in
+    every step, as in the equation.""",
+    source="Ho et al. 2020, Algorithm 2",
+)
+answer(
+    "vpsde.sample_sde",
+    "uniform-noise",
+    swap=[("torch.randn(x.shape, generator=generator)", "torch.rand(x.shape, generator=generator)")],
+    says="""Your noise lies between 0 and 1: it pushes to one side on average. Brownian steps are normal with mean 0.""",
+    source="plausible",
+)
+answer(
+    "vpsde.sample_sde",
+    "score-sign",
+    swap=[("self.drift(x, times) - g**2 *", "self.drift(x, times) + g**2 *")],
+    says="""The score pushes your points away from the data. Follow one step with the signs: dt is negative, so what does the minus
+    before g² do?""",
+    source="plausible",
+)
+answer(
+    "vpsde.sample_sde",
+    "dt-sign",
+    swap=[("(t_next - t) * reverse_drift", "(t - t_next) * reverse_drift")],
+    says="""The deterministic part of your steps goes forward in time although the grid goes backward. Which sign does dt have when
+    t falls?""",
+    source="handout H writes the reverse update with -f and a positive Δt",
+)
+answer(
+    "vpsde.sample_sde",
+    "forward-sde",
+    swap=[("self.drift(x, times) - g**2 * self.network(x, times)", "self.drift(x, times)")],
+    says="""Your steps never ask the network: this is the forward equation run backward. What does the reverse SDE have in addition?""",
+    source="plausible",
+)
+answer(
+    "vpsde.sample_sde",
+    "last-interval-skipped",
+    swap=[("pairwise(ts)", "pairwise(ts[:-1])")],
+    says="""One point of the trajectories is missing: with steps + 1 times there are `steps` intervals, and the last one, which
+    arrives at the data, was left out.""",
+    source="plausible",
+)
+
+answer(
+    "vpsde.sample_heun",
+    "second-slope-at-old-time",
+    swap=[("slope(x + dt * first, t_next)", "slope(x + dt * first, t)")],
+    says="""Your second slope is taken at the new point but at the old time. At the end of the step both have moved.""",
+    source="plausible",
+)
+answer(
+    "vpsde.sample_heun",
+    "second-slope-at-old-point",
+    swap=[("slope(x + dt * first, t_next)", "slope(x, t_next)")],
+    says="""Your second slope is taken at the new time but at the old point. At the end of the step both have moved.""",
+    source="plausible",
+)
+answer(
+    "vpsde.sample_heun",
+    "just-euler",
+    swap=[("0.5 * dt * (first + second)", "dt * first")],
+    says="""Your trajectories are Euler's: the second slope is computed, but it has no effect.""",
+    source="plausible",
+)
+answer(
+    "vpsde.sample_heun",
+    "second-slope-only",
+    swap=[("0.5 * dt * (first + second)", "dt * second")],
+    says="""Your step uses the slope at its end alone. Neither end is the better one: what does Heun's method do with the two?""",
+    source="plausible",
+)
+answer(
+    "vpsde.sample_heun",
+    "summed-slopes",
+    swap=[("0.5 * dt * (first + second)", "dt * (first + second)")],
+    says="""Your steps are twice as long as they should be: the two slopes are added up.""",
+    source="plausible",
+)
+answer(
+    "vpsde.sample_heun",
+    "both-steps-taken",
+    swap=[("x = x + 0.5 * dt * (first + second)", "x = x + dt * first + 0.5 * dt * (first + second)")],
+    says="""Your point first takes Euler's step and then another one from there. The trial step is only there to find the second slope.""",
+    source="plausible",
+)
+answer(
+    "vpsde.sample_heun",
+    "last-step-euler",
+    swap=[("x = x + 0.5 * dt * (first + second)", "x = x + (0.5 * dt * (first + second) if t_next > ts[-1] else dt * first)")],
+    says="""Only the last interval is off: there your step is Euler's. Karras et al. must do that, because their grid ends where the
+    slope is 0/0; ours does not, and the task asks for both slopes everywhere.""",
+    source="Karras et al. 2022, Algorithm 1",
+)
+answer(
+    "vpsde.sample_heun",
+    "no-half-in-slope",
+    swap=[("- 0.5 * self.diffusion(times)[:, None] ** 2", "- self.diffusion(times)[:, None] ** 2")],
+    says="""The score pulls twice as strongly as in the probability-flow ODE. The full pull is that of the reverse SDE, where noise
+    pushes back; here nothing pushes back.""",
+    source="handout H: its \"ODE\" update is the reverse SDE",
+)
+answer(
+    "vpsde.sample_heun",
+    "midpoint",
+    swap=[("second = slope(x + dt * first, t_next)", "second = slope(x + 0.5 * dt * first, t + 0.5 * dt)"),
+          ("0.5 * dt * (first + second)", "dt * second")],
+    says="""This is the midpoint rule: also a good method of second order, but another one. Here the second slope belongs to the end
+    of the interval.""",
+    source="plausible",
+)
+
+# ------------------------------------------------------------------------------------------------- losses and training
+
+answer(
+    "vpsde.loss",
+    "weight-outside",
+    swap=[("1 - torch.rand(len(x0), generator=generator)", "1e-3 + 0.999 * torch.rand(len(x0), generator=generator)"),
+          ("residual = weight * (self.network", "residual = (self.network"),
+          ("residual.square().sum(dim=1).mean()", "(weight[:, 0] * residual.square().sum(dim=1)).mean()")],
+    says="""Your weight stands outside the square, where it counts once instead of twice; small t then dominate the loss. Where does
+    w(t) stand in the formula?""",
+    source="plausible",
+)
+answer(
+    "vpsde.loss",
+    "weight-squared",
+    swap=[("weight = self.sigma(t)[:, None]", "weight = self.sigma(t)[:, None] ** 2")],
+    says="""A network that says 0 should have a loss of d exactly, and yours is below that: the weight inside the square is σ², and
+    small t hardly count.""",
+    source="plausible",
+)
+answer(
+    "vpsde.loss",
+    "target-sign",
+    swap=[("+ eps / self.sigma(t)[:, None]", "- eps / self.sigma(t)[:, None]")],
+    says="""Your network is pulled towards +ε/σ. The score points from the noisy point back to the data, against the noise.""",
+    source="plausible",
+)
+answer(
+    "vpsde.loss",
+    "one-time-per-batch",
+    swap=[("1 - torch.rand(len(x0), generator=generator)", "1 - torch.rand(1, generator=generator).expand(len(x0))")],
+    says="""The mean of your loss is right, but it scatters from call to call far more than independent rows would: the whole batch has
+    one t. Give each row its own.""",
+    source="plausible",
+)
+answer(
+    "vpsde.loss",
+    "one-noise-per-batch",
+    cell='''
+@attach(VPSDE)
+def loss(self, x0, generator=None):
+    t = 1 - torch.rand(len(x0), generator=generator)
+    alpha, sigma = self.alpha(t)[:, None], self.sigma(t)[:, None]
+    eps = torch.randn(x0.shape[1], generator=generator)
+    x_t = alpha * x0 + sigma * eps
+    return (sigma * self.network(x_t, t) + eps).square().sum(dim=1).mean()
+''',
+    says="""The mean of your loss is right, but it scatters from call to call far more than independent rows would: all rows share one
+    ε. Give each row its own.""",
+    source="plausible",
+)
+answer(
+    "vpsde.loss",
+    "mean-over-dimensions",
+    swap=[("residual.square().sum(dim=1).mean()", "residual.square().mean()")],
+    says="""Your loss is smaller by the factor d: it averages over the dimensions too. The squared length |...|² is a sum.""",
+    source="plausible",
+)
+answer(
+    "vpsde.loss",
+    "sum-over-rows",
+    swap=[("residual.square().sum(dim=1).mean()", "residual.square().sum()")],
+    says="""Your loss grows with the size of the batch: it is summed over the rows. Only the dimensions are summed.""",
+    source="plausible",
+)
+answer(
+    "vpsde.loss",
+    "not-a-number",
+    swap=[("residual.square().sum(dim=1).mean()", "residual.square().sum(dim=1)")],
+    says="""You return one loss for each row. The optimizer needs a single number for the batch.""",
+    source="plausible",
+)
+answer(
+    "vpsde.loss",
+    "fresh-target",
+    swap=[("    weight = self", "    eps = torch.randn(x0.shape, generator=generator)\n    weight = self")],
+    says="""The noise in your target is not the noise in x_t: the network's output does not line up with it, so it can only learn to
+    say 0.""",
+    source="plausible",
+)
+answer(
+    "vpsde.loss",
+    "detached",
+    swap=[("self.network(x_t, t) +", "self.network(x_t, t).detach() +")],
+    says="""The value of your loss is right, but no gradient reaches the network: the prediction was cut off from its parameters.""",
+    source="plausible",
+)
+answer(
+    "vpsde.loss",
+    "predicts-noise",
+    swap=[("residual = weight * (self.network(x_t, t) + eps / self.sigma(t)[:, None])", "residual = self.network(x_t, t) - eps")],
+    says="""This is the loss of a network that predicts the noise, as in DDPM. Ours predicts the score, which has another sign and another scale.""",
+    source="Ho et al. 2020, eq. 14",
+)
+answer(
+    "vpsde.loss",
+    "network-sees-clean-data",
+    swap=[("self.network(x_t, t)", "self.network(x0, t)")],
+    says="""Your network is shown the clean data, where there is no noise to find. Which points will it see when sampling?""",
+    source="plausible",
+)
+answer(
+    "vpsde.loss",
+    "t-scaled-to-1000",
+    swap=[("self.network(x_t, t)", "self.network(x_t, 1000 * t)")],
+    says="""The network gets times that are far outside [0, 1]. Here t is continuous and needs no rescaling to step numbers.""",
+    source="plausible: DDPM code with 1000 steps",
+)
+answer(
+    "vpsde.loss",
+    "normal-times",
+    swap=[("1 - torch.rand(len(x0), generator=generator)", "torch.randn(len(x0), generator=generator).sigmoid()")],
+    says="""Your times are not uniform: the middle of [0, 1] comes up too often, so the expected loss is another one.""",
+    source="plausible: logit-normal times of later papers",
+)
+
+answer(
+    "vpsde.train_loop",
+    "no-zero-grad",
+    swap=[("        optimizer.zero_grad()\n", "")],
+    says="""From the second step on your parameters move too far: PyTorch adds each gradient to the one that is there already. What has
+    to happen before backward?""",
+    source="plausible",
+)
+answer(
+    "vpsde.train_loop",
+    "zero-grad-before-step",
+    swap=[("        optimizer.zero_grad()\n        loss.backward()\n", "        loss.backward()\n        optimizer.zero_grad()\n")],
+    says="""Your parameters never move: the gradients are computed but not used, perhaps because they are cleared too early, or because no
+    step is taken.""",
+    source="plausible",
+)
+answer(
+    "vpsde.train_loop",
+    "same-batch",
+    swap=[("    losses = []\n", "    losses = []\n    rows = torch.randint(len(data), (batch_size,), generator=generator)\n"),
+          ("        rows = torch.randint(len(data), (batch_size,), generator=generator)\n        loss", "        loss")],
+    says="""Every step sees the same rows: the batch is chosen once, before the loop. Most of the data are never used.""",
+    source="plausible",
+)
+answer(
+    "vpsde.train_loop",
+    "first-rows",
+    swap=[("data[rows]", "data[:batch_size]")],
+    says="""Every step sees the first rows of the data and no others. The batch should be random, and another one each step.""",
+    source="plausible",
+)
+answer(
+    "vpsde.train_loop",
+    "in-order",
+    swap=[("    losses = []\n    for _ in", "    losses = []\n    for step in"),
+          ("rows = torch.randint(len(data), (batch_size,), generator=generator)",
+           "rows = torch.arange(step * batch_size, (step + 1) * batch_size) % len(data)")],
+    says="""Your batches walk through the data in order. Data are often sorted, and then each batch shows only one corner of them.""",
+    source="plausible",
+)
+answer(
+    "vpsde.train_loop",
+    "one-step-short",
+    swap=[("progress_bar(steps, \"training\")", "range(1, steps)")],
+    says="""One step is missing: you return one loss less than there are steps.""",
+    source="plausible",
+)
+answer(
+    "vpsde.train_loop",
+    "all-data",
+    swap=[("flow.loss(data[rows])", "flow.loss(data)")],
+    says="""Every step uses all of the data: the size of the batch has no effect. That is exact, and slow.""",
+    source="plausible",
+)
+answer(
+    "vpsde.train_loop",
+    "graph-kept",
+    swap=[("losses.append(loss.item())", "losses.append(loss)")],
+    says="""Your losses still hold the whole graph of their step, so memory grows with every step. Only the numbers are needed.""",
+    source="plausible",
+)
+answer(
+    "vpsde.train_loop",
+    "loss-after-step",
+    swap=[("losses.append(loss.item())", "losses.append(flow.loss(data[rows]).item())")],
+    says="""You return the loss of the batch after the step has moved the parameters, computed a second time. The one before is asked
+    for, which you have already.""",
+    source="plausible",
+)
+answer(
+    "vpsde.train_loop",
+    "fixed-batch-size",
+    swap=[("(batch_size,), generator=generator)", "(64,), generator=generator)")],
+    says="""Your batches have another size than the one that was asked for.""",
+    source="plausible",
+)
+
+answer(
+    "vpsde.flow",
+    "part-of-the-network",
+    swap=[("flow.parameters()", "flow.network.rest.parameters()")],
+    says="""Some layers of your network never move: the optimizer holds only a part of the parameters.""",
+    source="plausible",
+)
+answer(
+    "vpsde.flow",
+    "other-network",
+    swap=[("flow.parameters()", "ScoreNetwork().parameters()")],
+    says="""No parameter of your flow moves: the optimizer holds those of another network, which nobody uses.""",
+    source="plausible",
+)
+answer(
+    "vpsde.flow",
+    "sgd",
+    swap=[("torch.optim.Adam(flow.parameters(), lr=2e-3)", "torch.optim.SGD(flow.parameters(), lr=2e-3)")],
+    says="""Your first step moves the layers very unevenly, each in proportion to its gradient: this is not Adam.""",
+    source="plausible",
+)
+answer(
+    "vpsde.flow",
+    "huge-steps",
+    swap=[("lr=2e-3", "lr=1.0")],
+    says="""Your optimizer's steps are far too long: one of them moves every weight by about 1.""",
+    source="plausible",
+)
+answer(
+    "vpsde.flow",
+    "rates-swapped",
+    swap=[("VPSDE(ScoreNetwork())", "VPSDE(ScoreNetwork(), 20.0, 0.1)")],
+    says="""Your noise rate starts high and ends low. Look at the order of the arguments, or leave them out.""",
+    source="plausible",
+)
+answer(
+    "vpsde.flow",
+    "no-instance",
+    swap=[("VPSDE(ScoreNetwork())", "VPSDE(ScoreNetwork)"), ("flow.parameters()", "ScoreNetwork().parameters()")],
+    says="""Your flow holds the class ScoreNetwork, not a network: a class has to be called to make one.""",
+    source="plausible",
+)
+
+answer(
+    "vpsde.traj",
+    "too-few",
+    swap=[("sample_ode(1000, 2, steps=200)", "sample_ode(100, 2, steps=200)")],
+    says="""There are 100 trajectories; the figure needs 1000.""",
+    source="plausible",
+)
+answer(
+    "vpsde.traj",
+    "steps-for-points",
+    swap=[("sample_ode(1000, 2, steps=200)", "sample_ode(200, 2, 1000)")],
+    says="""There are 200 trajectories with 1000 steps: look at the order of the arguments, or name them.""",
+    source="plausible",
+)
+answer(
+    "vpsde.traj",
+    "end-points",
+    swap=[("sample_ode(1000, 2, steps=200)", "sample_ode(1000, 2, steps=200)[-1]")],
+    says="""You return the end points. The figure also needs the way to them.""",
+    source="plausible",
+)
+answer(
+    "vpsde.traj",
+    "coarse",
+    swap=[("sample_ode(1000, 2, steps=200)", "sample_ode(1000, 2, steps=10)")],
+    says="""Ten steps are too few for Euler's method: the trajectories have corners, and their ends miss the data.""",
+    source="plausible",
+)
+answer(
+    "vpsde.traj",
+    "points-first",
+    swap=[("sample_ode(1000, 2, steps=200)", "sample_ode(1000, 2, steps=200).transpose(0, 1)")],
+    says="""The first dimension of your tensor counts the points. Here it counts the times, so that traj[0] is the start of all points.""",
+    source="plausible",
+)
+answer(
+    "vpsde.traj",
+    "backwards",
+    swap=[("sample_ode(1000, 2, steps=200)", "sample_ode(1000, 2, steps=200).flip(0)")],
+    says="""Your trajectories begin at the data and end in the noise. The samplers return them in the order they were made.""",
+    source="plausible",
+)
+
+# ------------------------------------------------------------------------------------------------------- v-prediction
+
+answer(
+    "vpsde.v_target",
+    "sign",
+    swap=[("* eps - self.sigma", "* eps + self.sigma")],
+    says="""Your v has the noise's part right; look at the sign of the part with x₀. Differentiate cos and sin.""",
+    source="plausible",
+)
+answer(
+    "vpsde.v_target",
+    "data-minus-noise",
+    cell='''
+@attach(VPSDE)
+def v_target(self, x0, eps, t):
+    return self.alpha(t)[:, None] * x0 - self.sigma(t)[:, None] * eps
+''',
+    says="""x₀ and ε have changed places. v is the derivative of x_t with respect to the angle: what does α x₀ become?""",
+    source="plausible",
+)
+answer(
+    "vpsde.v_target",
+    "undifferentiated",
+    cell='''
+@attach(VPSDE)
+def v_target(self, x0, eps, t):
+    return self.sigma(t)[:, None] * eps - self.alpha(t)[:, None] * x0
+''',
+    says="""α and σ have changed places: each of them has to be differentiated with respect to the angle.""",
+    source="plausible",
+)
+answer(
+    "vpsde.v_target",
+    "straight-line",
+    cell='''
+@attach(VPSDE)
+def v_target(self, x0, eps, t):
+    return eps - x0
+''',
+    says="""This is the velocity along a straight line from data to noise. Here x_t moves on an arc, and the velocity depends on the time.""",
+    source="flow matching (Lipman et al. 2023)",
+)
+answer(
+    "vpsde.v_target",
+    "broadcast",
+    swap=[("self.alpha(t)[:, None] * eps - self.sigma(t)[:, None] * x0", "self.alpha(t) * eps - self.sigma(t) * x0")],
+    says="""With as many rows as dimensions, α and σ went to the columns instead of the rows; with other sizes the shapes do not fit.""",
+    source="handout E's validation loss: [B] against [B, 1]",
+)
+
+answer(
+    "vpsde.score_from_v",
+    "sign",
+    swap=[("return -eps / self.sigma(t)[:, None]", "return eps / self.sigma(t)[:, None]")],
+    says="""Your score has the right length and points the wrong way: it should lead from the noisy point back towards the data.""",
+    source="plausible",
+)
+answer(
+    "vpsde.score_from_v",
+    "just-noise",
+    swap=[("return -eps / self.sigma(t)[:, None]", "return -eps")],
+    says="""You return the noise, with a minus. How does the score follow from it? The loss has both in one bracket.""",
+    source="plausible",
+)
+answer(
+    "vpsde.score_from_v",
+    "variance",
+    swap=[("return -eps / self.sigma(t)[:, None]", "return -eps / self.sigma(t)[:, None] ** 2")],
+    says="""Your score is too long where σ is small: it is divided by the variance. That would be right for σ ε, not for ε.""",
+    source="plausible",
+)
+answer(
+    "vpsde.score_from_v",
+    "v-as-noise",
+    swap=[("eps = self.alpha(t)[:, None] * v + self.sigma(t)[:, None] * x_t", "eps = v")],
+    says="""You treat v as if it were ε. They agree only at t = 0; solve the two equations for x_t and v first.""",
+    source="plausible",
+)
+answer(
+    "vpsde.score_from_v",
+    "data-for-noise",
+    swap=[("eps = self.alpha(t)[:, None] * v + self.sigma(t)[:, None] * x_t",
+           "eps = self.alpha(t)[:, None] * x_t - self.sigma(t)[:, None] * v")],
+    says="""From x_t and v you made the estimate of x₀, where that of ε is needed. Both follow from the same two equations.""",
+    source="Salimans and Ho 2022",
+)
+answer(
+    "vpsde.score_from_v",
+    "rotation-sign",
+    swap=[("* v + self.sigma(t)[:, None] * x_t", "* v - self.sigma(t)[:, None] * x_t")],
+    says="""One of your two terms has the wrong sign. Put x_t = α x₀ + σ ε and v into your formula: x₀ has to drop out.""",
+    source="plausible",
+)
+
+answer(
+    "vpsde.v_loss",
+    "target-noise",
+    swap=[("self.v_target(x0, eps, t)", "eps")],
+    says="""Your target is ε: a good loss, but that of a network that predicts the noise.""",
+    source="plausible",
+)
+answer(
+    "vpsde.v_loss",
+    "target-of-noisy-data",
+    swap=[("self.v_target(x0, eps, t)", "self.v_target(x_t, eps, t)")],
+    says="""The velocity in your target was computed from the noisy points. It belongs to the pair of clean data and noise.""",
+    source="plausible",
+)
+answer(
+    "vpsde.v_loss",
+    "mean-over-dimensions",
+    swap=[("gap.square().sum(dim=1).mean()", "gap.square().mean()")],
+    says="""Your loss is smaller by the factor d: it averages over the dimensions too. The squared length |...|² is a sum.""",
+    source="plausible",
+)
+answer(
+    "vpsde.v_loss",
+    "one-time-per-batch",
+    swap=[("torch.rand(len(x0), generator=generator)", "torch.rand(1, generator=generator).expand(len(x0))")],
+    says="""The mean of your loss is right, but it scatters from call to call far more than independent rows would: the whole batch has
+    one t. Give each row its own.""",
+    source="plausible",
+)
+answer(
+    "vpsde.v_loss",
+    "weighted",
+    swap=[("    gap = self.network(x_t, t) - self.v_target(x0, eps, t)",
+           "    gap = self.sigma(t)[:, None] * (self.network(x_t, t) - self.v_target(x0, eps, t))")],
+    says="""Your loss carries the weight σ of the score loss. v has the same size at every t and needs none.""",
+    source="plausible",
+)
+answer(
+    "vpsde.v_loss",
+    "still-the-score",
+    swap=[("gap = self.network(x_t, t) - self.v_target(x0, eps, t)", "gap = self.sigma(t)[:, None] * self.network(x_t, t) + eps")],
+    says="""This is the score loss of before. Now the network's output itself is v.""",
+    source="plausible",
+)
+answer(
+    "vpsde.v_loss",
+    "detached",
+    swap=[("self.network(x_t, t) -", "self.network(x_t, t).detach() -")],
+    says="""The value of your loss is right, but no gradient reaches the network: the prediction was cut off from its parameters.""",
+    source="plausible",
+)
+answer(
+    "vpsde.v_loss",
+    "sum-over-rows",
+    swap=[("gap.square().sum(dim=1).mean()", "gap.square().sum()")],
+    says="""Your loss grows with the size of the batch: it is summed over the rows. Only the dimensions are summed.""",
+    source="plausible",
+)

@@ -1,0 +1,347 @@
+"""Probes of notebook 03: the process, the losses and the samplers on networks whose output is known at every (x, t)."""
+
+from __future__ import annotations
+
+import copy
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+import torch
+from torch import nn
+
+from helpers.data import ExactScore, normal_mixture
+from helpers.notebook import grading
+from helpers.probes import WrongType, need, probe
+
+if grading():  # the first optimizer of a process imports for seconds: once in the worker, not in each of its forks
+    torch.optim.SGD([torch.zeros(1)], lr=0.1).zero_grad()
+
+
+def look_at(x: Any, t: Any, dim: int) -> None:
+    """Refuse x and t that a network made for x (B, dim) and t (B,) could not take."""
+    for name, value in (("x", x), ("t", t)):
+        if not isinstance(value, torch.Tensor):
+            raise TypeError(
+                f"the network was given a {type(value).__name__} as {name}, it takes tensors x (B, d) and t (B,)"
+            )
+    if x.ndim != 2 or x.shape[1] != dim:
+        raise ValueError(f"the network was given x of shape {tuple(x.shape)}, it takes (B, {dim}) here")
+    if t.shape != x.shape[:1]:
+        raise ValueError(f"the network was given t of shape {tuple(t.shape)}, with these x it takes ({len(x)},)")
+
+
+class Table:
+    """An affine network M(t) x + m(t) that is known at some times and linear in between."""
+
+    def __init__(self, times: torch.Tensor, matrices: torch.Tensor, offsets: torch.Tensor) -> None:
+        order = times.argsort()
+        self.times, self.matrices, self.offsets = times[order], matrices[order], offsets[order]
+
+    def __call__(self, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        """The output at x (B, d), t (B,)."""
+        look_at(x, t, self.offsets.shape[1])
+        if len(t) and bool((t == t[0]).all()):  # one time for all rows, as in a sampler: one matrix
+            return x @ between(self.times, self.matrices, t[:1])[0].T.to(x) + between(self.times, self.offsets, t[:1]).to(x)
+        matrices, offsets = between(self.times, self.matrices, t), between(self.times, self.offsets, t)
+        return torch.einsum("bij,bj->bi", matrices.to(x), x) + offsets.to(x)
+
+
+def between(times: torch.Tensor, values: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    """Piecewise linear interpolation of `values`, known at increasing `times`; constant outside."""
+    t = t.detach().to(times).clamp(times[0], times[-1])
+    right = torch.searchsorted(times, t).clamp(1, len(times) - 1)
+    share = ((t - times[right - 1]) / (times[right] - times[right - 1])).reshape(-1, *[1] * (values.ndim - 1))
+    return torch.lerp(values[right - 1], values[right], share)
+
+
+class Polynomial(nn.Module):
+    """An affine network whose matrix and offset are polynomials in t; `theta` is (powers, d, d + 1), the offset last."""
+
+    def __init__(self, theta: torch.Tensor) -> None:
+        super().__init__()
+        self.theta = nn.Parameter(theta.clone())
+
+    def forward(self, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        """The output at x (B, d), t (B,)."""
+        look_at(x, t, self.theta.shape[1])
+        powers = t[:, None] ** torch.arange(len(self.theta))
+        inputs = nn.functional.pad(x, (0, 1), value=1.0)
+        return torch.einsum("bk,kij,bj->bi", powers.to(x), self.theta.to(x), inputs)
+
+
+def tensor(value: Any) -> torch.Tensor:
+    """The value itself if it is a tensor."""
+    if not isinstance(value, torch.Tensor):
+        raise WrongType(f"returned a {type(value).__name__}, a tensor was expected")
+    return value
+
+
+def process(case: SimpleNamespace, cls: Any, network: Any = None) -> Any:
+    """The student's process with the noise rates of the case."""
+    return cls(network, case.beta_min, case.beta_max)
+
+
+# ------------------------------------------------------------------------------------------------- the forward process
+
+
+@probe("vpsde.alpha")
+def alpha(case: SimpleNamespace, cls: Any) -> Any:
+    """alpha at some times."""
+    return process(case, cls).alpha(torch.as_tensor(case.t))
+
+
+@probe("vpsde.sigma")
+def sigma(case: SimpleNamespace, cls: Any) -> Any:
+    """sigma at some times."""
+    return process(case, cls).sigma(torch.as_tensor(case.t))
+
+
+@probe("vpsde.coefficients")
+def coefficients(case: SimpleNamespace, cls: Any) -> Any:
+    """Drift or diffusion, each row at its own time."""
+    flow = process(case, cls)
+    return flow.drift(case.x, case.t) if case.what == "drift" else flow.diffusion(case.t)
+
+
+@probe("vpsde.perturb")
+def perturb(case: SimpleNamespace, cls: Any) -> Any:
+    """The noise, or what is left of x_t when data and noise are taken out."""
+    if case.what == "sum":
+        x0, t = case.point.repeat(case.n, 1), case.t.repeat(case.n // len(case.t))
+    elif case.what == "rest":
+        x0, t = case.x0, case.t
+    else:
+        x0, t = torch.ones(case.n, 2), torch.linspace(0.1, 0.9, case.n)
+    x_t, eps = need(process(case, cls).perturb(x0, t), 2, "x_t, eps")
+    if case.what == "noise":
+        return eps
+    for name, value in (("x_t", x_t), ("eps", eps)):
+        if value.shape != x0.shape:
+            raise WrongType(f"returned {name} of shape {list(value.shape)} for x0 of shape {list(x0.shape)}")
+    if case.what == "sum":
+        return x_t + eps
+    return torch.addcmul(torch.addcmul(x_t, eps, -case.sigma), x0, -case.alpha)
+
+
+# --------------------------------------------------------------------------------------------------------- the samplers
+
+
+def sampled(case: SimpleNamespace, cls: Any, method: str) -> Any:
+    """What a sampler returns on a network that is known at the times of the case's grid."""
+    if case.what == "default":  # own grid, own start
+        flow = process(case, cls, lambda x, t: -x)
+        return list(tensor(getattr(flow, method)(case.n, case.dim, case.steps)).shape)
+    if case.what == "mixture":
+        order = case.ts.argsort()
+        known = SimpleNamespace(
+            alpha=lambda t: between(case.ts[order], case.alpha[order], t),
+            sigma=lambda t: between(case.ts[order], case.sigma[order], t),
+        )
+        score = ExactScore(normal_mixture(case.weights, case.means, case.sds), known)
+
+        def network(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+            look_at(x, t, case.means.shape[1])
+            return score(x, t)
+    else:
+        network = Table(case.ts, case.M, case.m)
+    sample = getattr(process(case, cls, network), method)
+    if not hasattr(case, "x_T"):
+        path = sample(case.n, case.M.shape[2], ts=case.ts)
+    elif case.x_T.ndim == 1:  # one point, many times over
+        path = sample(ts=case.ts, x_T=case.x_T.repeat(case.n, 1))
+    else:
+        path = sample(ts=case.ts, x_T=case.x_T.clone())
+    path = tensor(path)
+    if case.what in ("path", "mixture"):
+        return path
+    if case.what == "first":
+        return path[0]
+    shape = [len(case.ts), case.n, case.M.shape[2]]
+    if list(path.shape) != shape:
+        raise WrongType(
+            f"returned the shape {list(path.shape)}, expected {shape} for {shape[0]} times and {shape[1]:,} points in {shape[2]}D"
+        )
+    return path[-1] if case.what == "last" else path.transpose(0, 1).flatten(1)  # rows with all of one trajectory
+
+
+@probe("vpsde.sample_ode")
+def sample_ode(case: SimpleNamespace, cls: Any) -> Any:
+    """Trajectories of the ODE sampler."""
+    return sampled(case, cls, "sample_ode")
+
+
+@probe("vpsde.sample_sde")
+def sample_sde(case: SimpleNamespace, cls: Any) -> Any:
+    """Trajectories of the SDE sampler."""
+    return sampled(case, cls, "sample_sde")
+
+
+@probe("vpsde.sample_heun")
+def sample_heun(case: SimpleNamespace, cls: Any) -> Any:
+    """Trajectories of Heun's method."""
+    return sampled(case, cls, "sample_heun")
+
+
+@probe("vpsde.traj")
+def trajectories(case: SimpleNamespace, cls: Any, draw_trajectories: Any) -> Any:
+    """Trajectories through the exact score of one normal."""
+    flow = cls(lambda x, t: -x)
+    if case.what == "last":
+        flow.network = ExactScore(normal_mixture([1.0], case.mean[None], case.sd), flow)
+    path = tensor(draw_trajectories(flow))
+    if case.what == "shape":  # how many steps there are beyond 50 does not matter
+        return [min(len(path), 51), *path.shape[1:]] if path.ndim else []
+    return path[0 if case.what == "first" else -1]
+
+
+# ------------------------------------------------------------------------------------------------- losses and training
+
+
+def losses(case: SimpleNamespace, cls: Any, method: str) -> Any:
+    """Repeated losses of fresh normal batches, or their gradients."""
+    network = Polynomial(case.theta)
+    flow = process(case, cls, network)
+    factor = case.factor
+    found = []
+    for _ in range(case.count):
+        again = False
+        while True:
+            network.theta.grad = None
+            value = getattr(flow, method)(case.mean + torch.randn(case.B, len(factor)) @ factor.T)
+            value = value if isinstance(value, torch.Tensor) else torch.as_tensor(value)
+            # t = 0 comes up once in 16 million draws of torch.rand; a division by sigma there is forgiven once
+            if again or bool(torch.isfinite(value).all()):
+                break
+            again = True
+        if case.what == "gradient":
+            value.backward()
+            value = torch.zeros_like(case.theta) if network.theta.grad is None else network.theta.grad
+        found.append(value.detach().clone())
+    return torch.stack(found)
+
+
+@probe("vpsde.loss")
+def loss(case: SimpleNamespace, cls: Any) -> Any:
+    """The score-matching loss."""
+    return losses(case, cls, "loss")
+
+
+@probe("vpsde.v_loss")
+def v_loss(case: SimpleNamespace, cls: Any) -> Any:
+    """The loss of a network that predicts v."""
+    return losses(case, cls, "v_loss")
+
+
+class Pull(nn.Module):
+    """Half the squared distance of a parameter to the batch mean; the value also tells the size of the batch."""
+
+    def __init__(self, start: torch.Tensor) -> None:
+        super().__init__()
+        self.theta = nn.Parameter(start.clone())
+
+    def loss(self, x0: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
+        """The loss of a batch."""
+        return 0.5 * torch.dist(self.theta, x0.mean(0)).pow(2) + 0.01 * len(x0)
+
+
+class Count(nn.Module):
+    """A loss that is linear in its parameter: its gradient adds up the rows of the batch."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.theta = nn.Parameter(torch.zeros(dim))
+
+    def loss(self, x0: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
+        """The loss of a batch."""
+        return torch.mv(x0, self.theta).sum()
+
+
+class Mean(Count):
+    """The mean of the batch's rows, whatever the parameter is."""
+
+    def loss(self, x0: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
+        """The loss of a batch."""
+        return x0.mean() + 0.0 * self.theta.sum()
+
+
+@probe("vpsde.train_loop")
+@mock.patch("helpers.notebook.grading", lambda: True)  # no progress bars while checking
+def train_loop(case: SimpleNamespace, fit: Any, cls: Any) -> Any:
+    """The training loop on losses with a known course."""
+    if case.what == "iterates":
+        flow = Pull(case.start)
+        optimizer = torch.optim.SGD(flow.parameters(), lr=case.lr, momentum=case.momentum)
+        found = plain(fit(flow, case.row.repeat(40, 1), optimizer, case.steps, case.batch))
+        return [*found, *flow.theta.tolist()]
+    if case.what == "values":
+        flow = Mean(1)
+        data = torch.linspace(-1, 1, case.rows)[:, None]
+        means = torch.tensor(plain(fit(flow, data, torch.optim.SGD(flow.parameters(), lr=0.1), case.steps, case.batch)))
+        return [len(means), (means.abs() > case.width).sum().item()]
+    if case.what in ("rows", "total"):
+        flow = Count(case.rows)
+        fit(flow, torch.eye(case.rows), torch.optim.SGD(flow.parameters(), lr=1.0), case.steps, case.batch)
+        seen = -flow.theta.detach()
+        return seen.sum() if case.what == "total" else ((seen < 1) | (seen > case.most)).sum()
+    network = Polynomial(case.theta)
+    data = case.mean + torch.randn(4096, 1) * case.sd
+    fit(process(case, cls, network), data, torch.optim.Adam(network.parameters(), lr=case.lr), case.steps, case.batch)
+    gap = network.theta.detach().flatten() - case.best
+    return (gap @ case.curvature @ gap - case.share).clamp(min=0)
+
+
+def plain(values: Any) -> list[float]:
+    """The losses that a training loop returned, as floats."""
+    if isinstance(values, torch.Tensor):
+        values = list(values)
+    if not isinstance(values, (list, tuple)):
+        raise WrongType(f"returned a {type(values).__name__}, expected the list of losses")
+    if any(isinstance(value, torch.Tensor) and value.requires_grad for value in values):
+        raise WrongType("returned losses that still hold the graph of their step (and its memory): make them plain floats")
+    return [float(value) for value in values]
+
+
+@probe("vpsde.flow")
+def flow(case: SimpleNamespace, flow: Any, optimizer: Any) -> Any:
+    """The student's flow and optimizer; copies of them, so that nothing of theirs moves."""
+    flow, optimizer = copy.deepcopy((flow, optimizer))
+    if case.what == "process":
+        return torch.stack([flow.alpha(case.t), flow.sigma(case.t)])
+    if case.what == "network":
+        out = tensor(flow.network(case.x, case.t))
+        return [*out.shape, torch.isfinite(out).all().item()]
+    if case.what == "loss":
+        return torch.isfinite(tensor(flow.loss(case.x)))
+    before = [parameter.detach().clone() for parameter in flow.network.parameters()]
+    if not before:
+        raise WrongType("has a network without parameters")
+    optimizer.zero_grad()
+    flow.loss(case.x).backward()
+    optimizer.step()
+    pairs = zip(flow.network.parameters(), before, strict=True)
+    moved = torch.stack([(new.detach() - old).abs().max() for new, old in pairs])
+    if case.what == "still":
+        if (moved == 0).any():
+            raise WrongType("leaves all of them as they are" if (moved == 0).all() else "leaves some of them as they are")
+    elif case.what == "rate":
+        if not 1e-5 <= moved.max() <= 0.1:
+            raise WrongType("moves them much too far" if moved.max() > 0.1 else "hardly moves them")
+    elif moved.max() > 1.5 * moved[moved > 0].min():
+        raise WrongType("moves some of them much farther than others")
+    return 1.0
+
+
+# --------------------------------------------------------------------------------------------------------- v-prediction
+
+
+@probe("vpsde.v_target")
+def v_target(case: SimpleNamespace, cls: Any) -> Any:
+    """The velocity of given rows."""
+    return process(case, cls).v_target(case.x0, case.eps, case.t)
+
+
+@probe("vpsde.score_from_v")
+def score_from_v(case: SimpleNamespace, cls: Any) -> Any:
+    """The score that belongs to a velocity."""
+    return process(case, cls).score_from_v(case.x_t, case.v, case.t)
