@@ -17,6 +17,9 @@ def main(argv: list[str] | None = None) -> int:
     audit.add_argument("--right-only", action="store_true", help="leave the known mistakes out")
     commands.add_parser("demo", help="a small class hands in, stock nbgrader grades it (make demo)")
     commands.add_parser("bench", help="print what judging and grading cost (make bench)")
+    commands.add_parser(
+        "ablation", help="measure the table of notebook 03 that takes pieces of the recipe away (ten minutes)"
+    )
     bundle = commands.add_parser("bundle", help="write the student bundle; fails if an answer would be in it")
     bundle.add_argument("--out", default="dist/diffusion-labs-students.zip", help="the zip to write")
     solutions = commands.add_parser("solutions", help="write the solutions as notebooks into built-solutions/")
@@ -47,6 +50,12 @@ def _bench(_: argparse.Namespace) -> int:
     from autograder import bench
 
     return bench.main()
+
+
+def _ablation(_: argparse.Namespace) -> int:
+    from autograder import ablation
+
+    return ablation.main()
 
 
 def _bundle(options: argparse.Namespace) -> int:

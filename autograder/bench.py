@@ -41,12 +41,12 @@ def main() -> int:
 RECIPE = """
 import time
 torch.set_num_threads(1)
-for name, steps in (("ring", 500), ("chequerboard", 1600)):
+for name, steps in (("ring", 600), ("chequerboard", 1600)):
     cpu, found = [], []
     for seed in range(3):
         torch.manual_seed(seed)
         start = time.process_time()
-        trained, _ = train(getattr(data, name)(100_000), steps)
+        trained, _ = train(getattr(data, name)(300_000), steps)
         cpu.append(time.process_time() - start)
         samples = lambda n: trained.as_score().sample_heun(n, 2, steps=25)[-1]
         found.append(metrics.w2_ratio(samples, getattr(data, name), 10_000, range(20)))

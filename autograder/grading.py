@@ -8,7 +8,7 @@ from typing import Any
 
 from autograder import course, keys, salvage
 from autograder.runner import Runner
-from helpers.judge import Verdict, judge
+from helpers.judge import NO_EVIDENCE, Verdict, judge
 
 
 @functools.cache
@@ -41,12 +41,12 @@ def judge_notebook(notebook: Any, assignment: str, student: str, runner: Runner 
 
 def judge_answer(task: str, answer: str, index: int, runner: Runner, carried: list[str] | None = None) -> Verdict:
     """The verdict on one answer cell with secret item `index`."""
-    if not answer.strip() or f'raise NotImplementedError("{task}")' in answer:
+    if not answer.strip():
         return Verdict(task, False, (), "Nothing is filled in here yet.")
     item = keys.secret_item(task, index)
     observations = runner.observe(task, item, answer, carried)
     verdict = judge(task, item, observations)
-    if verdict.passed:
+    if verdict.passed or any(seen.get("failed") in NO_EVIDENCE for seen in observations.values()):
         return verdict
     return judge(task, keys.secret_item_with_mistakes(task, index, runner), observations)
 

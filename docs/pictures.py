@@ -25,10 +25,12 @@ def main() -> None:
     mistake = keys.misconceptions(MISTAKE)[0]
     assignment = course.load(course.tasks()[MISTAKE])
     cells = [nbformat.v4.new_code_cell(source) for _, source in assignment.cells_before_check(MISTAKE, mistake.cell)]
-    cells.append(nbformat.v4.new_code_cell(assignment.check_cell(MISTAKE).source))
+    for task in [*keys.public_item(MISTAKE)["needs"], MISTAKE]:
+        cells.append(nbformat.v4.new_code_cell(assignment.check_cell(task).source))
     notebook = nbformat.v4.new_notebook(cells=cells)
     NotebookClient(notebook, kernel_name="python3").execute()
-    notebook.cells = notebook.cells[-2:]
+    answer = next(cell for cell in reversed(notebook.cells) if cell.source == mistake.cell)
+    notebook.cells = [answer, notebook.cells[-1]]
     page, _ = HTMLExporter(template_name="lab").from_notebook_node(notebook)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "page.html")

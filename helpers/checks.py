@@ -54,7 +54,7 @@ def run_check(task: str, *objects: Any, seconds: float = 20.0) -> Verdict:
     _passed.discard(task)
     missing = [name for name in item["needs"] if name not in _passed]
     if missing:
-        note = f"This check uses your {', '.join(missing)}, whose own check has not passed yet. Begin there."
+        note = f"This check uses your {', '.join(missing)}, whose own check has not passed in this session. Begin there."
         return Verdict(task, False, verdict.lines, verdict.sentence, verdict.misconception, (note,))
     return verdict
 

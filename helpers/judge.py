@@ -213,7 +213,7 @@ def rows_summary(expect: dict[str, Any], value: np.ndarray) -> dict[str, Any]:
     """Covariance of exp(i u.x) and exp(i v.x') over pairs of neighbouring rows x, x', turned by the phase."""
     w, half = np.asarray(expect["w"], dtype=float), len(value) // 2
     d = value.shape[1]
-    first, second = np.exp(1j * value @ w[:, :d].T), np.exp(1j * value @ w[:, d:].T)
+    first, second = np.exp(1j * (value @ w[:, :d].T)), np.exp(1j * (value @ w[:, d:].T))
     bound = (1 - np.abs(first.mean(0)) ** 2) * (1 - np.abs(second.mean(0)) ** 2)
     first, second = first - first.mean(0), second - second.mean(0)  # over all rows: rows that alternate show too
     terms = (first[: 2 * half : 2] * second[1 : 2 * half : 2] * np.exp(1j * np.asarray(expect["phase"]))).real

@@ -40,7 +40,7 @@ def w2_ratio(
     """
     model = floor = 0.0
     for _ in draws:
-        data = draw_data(n)
-        model += sliced_w2(draw_model(n), data)
-        floor += sliced_w2(draw_data(n), data)
+        points, one, two, three = draw_model(n), draw_data(n), draw_data(n), draw_data(n)
+        model += sum(sliced_w2(points, data) for data in (one, two, three))
+        floor += sliced_w2(one, two) + sliced_w2(two, three) + sliced_w2(three, one)
     return model / floor

@@ -200,8 +200,8 @@ answer(
     "vpsde.sample_ode",
     "no-half",
     swap=[("- 0.5 * self.diffusion(times)[:, None] ** 2", "- self.diffusion(times)[:, None] ** 2")],
-    says="""The score pulls twice as strongly as in the probability-flow ODE. The full pull is that of the reverse SDE, where noise
-    pushes back; here nothing pushes back.""",
+    says="""The score pulls your points in too strongly: that is its share in the reverse SDE, where noise pushes back in every step.
+    Here nothing pushes back. Compare the two formulas term by term.""",
     source="handout H: its \"ODE\" update is the reverse SDE",
 )
 answer(
@@ -458,8 +458,8 @@ answer(
     "vpsde.sample_heun",
     "no-half-in-slope",
     swap=[("- 0.5 * self.diffusion(times)[:, None] ** 2", "- self.diffusion(times)[:, None] ** 2")],
-    says="""The score pulls twice as strongly as in the probability-flow ODE. The full pull is that of the reverse SDE, where noise
-    pushes back; here nothing pushes back.""",
+    says="""The score pulls your points in too strongly: that is its share in the reverse SDE, where noise pushes back in every step.
+    Here nothing pushes back. Compare the two formulas term by term.""",
     source="handout H: its \"ODE\" update is the reverse SDE",
 )
 answer(

@@ -107,6 +107,12 @@ def test_helper_functions_from_other_cells_are_found(runner):
     assert judge_answer(TASK, answer, 0, runner, ["raise ValueError", helper, "while_ = ("]).passed
 
 
+def test_a_stub_left_behind_below_a_right_answer_costs_nothing(runner):
+    assert judge_answer(TASK, reference() + f'\n    raise NotImplementedError("{TASK}")', 0, runner).passed
+    blank = judge_answer(TASK, HEAD + f'raise NotImplementedError("{TASK}")', 0, runner)
+    assert blank.sentence.startswith("Nothing is filled in here yet")
+
+
 def test_magics_in_an_answer_do_nothing(runner):
     assert judge_answer(TASK, "%matplotlib inline\n!ls\n" + reference(), 0, runner).passed
 

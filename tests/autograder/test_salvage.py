@@ -10,6 +10,7 @@ import pytest
 
 from autograder import course, salvage
 from autograder.demo import CLASS, fill, reference
+from autograder.grading import _names_of_the_course
 from tests.conftest import REPOSITORY
 
 NAME = "01_sampling"
@@ -124,12 +125,12 @@ def test_helper_functions_are_carried_and_the_courses_own_names_are_not(blank):
     mine.cells.insert(
         3,
         nbformat.v4.new_code_cell(
-            "import math\nK = 3\nrun = train_for_hours()\ndef mine(x): return x\ndef sample_gaussian(): pass"
+            "import string\nK = 3\nrun = train_for_hours()\ndef mine(x): return x\ndef sample_gaussian(): pass"
         ),
     )
     result = salvage.salvage(mine, blank)
-    carried = salvage.carried_definitions(result, {"sample_gaussian"})
-    assert carried == ["import math", "K = 3", "def mine(x):\n    return x"]
+    carried = salvage.carried_definitions(result, _names_of_the_course(NAME))
+    assert carried == ["import string", "K = 3", "def mine(x):\n    return x"]
 
 
 def test_magics_and_syntax_errors_define_nothing():
