@@ -12,7 +12,7 @@ from typing import Any
 
 from autograder import course
 
-STEPS = {"ring": 600, "chequerboard": 1600}
+STEPS = {"ring": 600, "chequerboard": 1700}
 SEEDS = (0, 1)
 DRAWS = 8
 
@@ -48,7 +48,7 @@ def variants(nb: dict[str, Any]) -> dict[str, Callable[[Any, int], Any]]:
             return nb["VPSDE"](lambda x, t: -self.network(x, t) / self.sigma(t)[:, None])
 
     def trained(
-        flow: Any, rate: float = 8e-3, warm_up: int = 100, batch: int = 1024, cosine: bool = True, ema: float = 0.0
+        flow: Any, rate: float = 0.012, warm_up: int = 100, batch: int = 1024, cosine: bool = True, ema: float = 0.0
     ) -> Any:
         def run(points: Any, steps: int) -> Any:
             model = flow()
@@ -87,8 +87,8 @@ def variants(nb: dict[str, Any]) -> dict[str, Callable[[Any, int], Any]]:
         "predict the score, with its loss of section 6": trained(lambda: ScoreFlow(waves())),
         "predict the noise": trained(lambda: NoiseFlow(waves())),
         "no waves": trained(lambda: v_flow(plain())),
-        "constant rate of 0.008": trained(recipe, cosine=False),
-        "constant rate of 0.008, samples from an EMA (0.99) of the weights": trained(recipe, cosine=False, ema=0.99),
+        "constant rate of 0.012": trained(recipe, cosine=False),
+        "constant rate of 0.012, samples from an EMA (0.99) of the weights": trained(recipe, cosine=False, ema=0.99),
         "the recipe, samples from an EMA (0.99) of the weights": trained(recipe, ema=0.99),
         "constant rate of 0.001": trained(recipe, rate=1e-3, cosine=False),
         "no warm-up": trained(recipe, warm_up=1),

@@ -61,7 +61,7 @@ def observe(task: str, item: dict[str, Any], objects: tuple[Any, ...], seconds: 
 
     function = load()[task]
     observations: dict[str, Observation] = {}
-    with quiet(), time_limit(seconds) as clock:
+    with quiet(), one_thread(), time_limit(seconds) as clock:
         for number, prop in enumerate(item["properties"]):
             if clock.over:
                 observations[prop["name"]] = {"failed": "skipped", "text": "not tried, since the time was already used up"}
@@ -147,6 +147,19 @@ def quiet() -> Iterator[None]:
         finally:
             os.dup2(saved, 2)
             os.close(saved)
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch work with one thread: the inputs are small, and on a busy machine threads that wait for each other cost seconds."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @contextlib.contextmanager

@@ -157,7 +157,7 @@ def fit(network, inputs, target, steps, lr=3e-3, label=""):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
+        losses += [loss.item()]
     return losses
 
 # %%
