@@ -757,7 +757,7 @@ _ = plots.scatter_row(panels, limit=2.8, colours=[plots.ORANGE, plots.BLUE])
 
 # %% [markdown]
 # *Four panels: data and model, ring and chequerboard. The model's eight spots are tight, with a few strays between them; on the board the edges are slightly soft.* Four draws give the ratio to about ±0.1; `draws=20` is steadier and takes
-# half a minute. With 20 draws and five seeds we got 0.9 to 1.15 for the ring and 1.0 to 1.2 for the chequerboard; an unlucky run with a few steps less gave 1.4.
+# half a minute. With 20 draws, three runs gave 1.0 to 1.15 for the ring and 1.0 to 1.2 for the chequerboard. (A ratio near 1 says that the two are close on a large scale, not that no stray is left. Look, too.)
 #
 # **Take a piece away.** Measured with this notebook's code and numbers of steps, times the sampling floor:
 #

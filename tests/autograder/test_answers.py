@@ -27,8 +27,10 @@ def test_references_pass_on_the_public_item(runner, name):
         assert judge(task, item, runner.observe(task, item)).passed, task
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_blank_answers_get_nothing_even_when_the_stub_is_emptied(runner, name):
+    # slow: a failed answer makes the grader run the known mistakes of its task
     for task in course.load(name).tasks:
         source = next(cell.source for cell in course.load(name).cells if cell.kind == "answer" and cell.task == task)
         stub = course.SOLUTION.sub(f'raise NotImplementedError("{task}")\n', source)

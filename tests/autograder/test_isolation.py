@@ -10,6 +10,7 @@ from autograder import course, keys
 from autograder.grading import judge_answer
 from autograder.runner import Runner
 
+pytestmark = pytest.mark.slow  # time limits and dying processes take their seconds
 TASK = "sampling.gaussian"
 HEAD = "def sample_gaussian(n, mean, cov, generator=None):\n    "
 
