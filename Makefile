@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
-export OMP_NUM_THREADS ?= 2
+# one thread each: small tensors gain nothing from two, and on a busy machine threads that wait for each other cost minutes
+demo test test-full check bench: export OMP_NUM_THREADS := 1
 
 .PHONY: help setup demo test test-full check lab bench build clean
 
