@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import norm
 
 from autograder.exact import Mixture, UniformCells
 from autograder.exact import chequerboard as chequerboard_law
@@ -96,13 +97,13 @@ def gaussian(rng: np.random.Generator) -> Iterator[Property]:
             yield neighbours(rng, inputs, target, 6_000)
             yield row_means(rng, inputs, target, 4, 1_000)
             yield single_rows(rng, inputs, target, 1_000)
-            direction = rng.standard_normal(d)
-            direction /= np.sqrt(
-                direction @ cov @ direction
-            )  # along it the samples are N(0, 1), with E y^4 = 3, E y^8 = 105
-            yield prop("ends", "rows far from the mean are as frequent as they should be",
-                       {**inputs, "view": "fourth", "n": 2 * n, "direction": direction}, draws(3.0, np.sqrt(105 - 9), 2 * n),
-                       "Are the numbers that you start from normal, with all their far ends?")  # fmt: skip
+    n, d, radius = 20_000, 20, 3.55
+    chance = 2 * norm.sf(radius)  # that one of n * d independent numbers is farther out than that
+    mean, sd = rng.uniform(1, 3, d) * rng.choice([-1, 1], d), rng.uniform(0.5, 1.5, d)
+    yield prop("far", "numbers more than 3.55 standard deviations from the mean are as frequent as they should be",
+               {"view": "far", "n": n, "mean": mean, "cov": np.diag(sd**2), "sd": sd, "radius": radius},
+               draws(d * chance, np.sqrt(d * chance * (1 - chance)), n),
+               "Are the numbers that you start from normal, with all their far ends?")  # fmt: skip
 
 
 def _points(rng: np.random.Generator, mean: np.ndarray, cov: np.ndarray, distances: list[float]) -> np.ndarray:

@@ -223,11 +223,17 @@ def sample_sde(rng: Rng) -> Iterates:
     yield prop("joint", "start and both steps of a trajectory together, from its own standard normal start", inputs,
                law(rng, path_law(maps, np.zeros(2), np.eye(2)), n, 48), look)  # fmt: skip
     vp, network, maps = case(2, 2)
+    inputs = {**rates(vp), **network.inputs, "what": "first", "x_T": rng.uniform(0.5, 2, (3, 2))}
+    yield prop("first", "the first points are those that were given", inputs, exact(inputs["x_T"]))
+    d, ts = 20, coarse_grid(rng, 4)[:2]
+    variance = vp.beta(ts[0]) * (ts[0] - ts[1])
+    silent = {"ts": ts, "x_T": np.zeros(d), "M": np.zeros((2, d, d)), "m": np.zeros((2, d))}
+    yield prop("size", "the variance of one step's noise, from 400,000 numbers", {**rates(vp), **silent, "what": "size", "n": n},
+               draws(variance, variance * np.sqrt(2 / d), n), look)  # fmt: skip
+    vp, network, maps = case(2, 2)
     mean, cov = np.zeros(2), np.eye(2)
     for step in maps:
         mean, cov = step.of(mean, cov)
-    inputs = {**rates(vp), **network.inputs, "what": "first", "x_T": rng.uniform(0.5, 2, (3, 2))}
-    yield prop("first", "the first points are those that were given", inputs, exact(inputs["x_T"]))
     inputs = {**rates(vp), **network.inputs, "what": "last", "n": 4000}
     yield prop("rows", "every trajectory has its own noise", inputs, rows_law(rng, Mixture.gaussian(mean, cov), 4000))
     yield default_grid(rng)
@@ -243,16 +249,11 @@ def random_theta(rng: Rng, d: int) -> np.ndarray:
     return theta
 
 
-def only_at_the_ends(rng: Rng, d: int) -> np.ndarray:
-    """An affine network times 3 (2t - 1)^4, which is small but for the first and the last fifth of time."""
-    return 3 * (np.poly1d([2, -1]) ** 4).coeffs[::-1, None, None] * random_theta(rng, d)[:1]
-
-
-def polynomial(theta: np.ndarray) -> Callable[[float], tuple[np.ndarray, np.ndarray]]:
-    """The network of `random_theta` as exact.py takes it."""
+def polynomial(theta: np.ndarray, early: int = 0, late: int = 0) -> Callable[[float], tuple[np.ndarray, np.ndarray]]:
+    """The network of the probes, with `theta` (powers, d, d + 1), as exact.py takes it."""
 
     def network(t: float) -> tuple[np.ndarray, np.ndarray]:
-        both = np.tensordot(t ** np.arange(len(theta)), theta, 1)
+        both = np.tensordot(t ** np.arange(late, late + len(theta)) * (1 - t) ** early, theta, 1)
         return both[:, :-1], both[:, -1]
 
     return network
@@ -294,16 +295,34 @@ def gradient_moments(
 
 def loss_properties(rng: Rng, moments: Moments, predicts_v: bool, looks: dict[str, str]) -> Iterates:
     """Expected losses and gradients of networks that are affine in x."""
-    for name, what, theta_of, B, d, count in (
-        ("affine", "a network that depends on x and on t, batches of 512", random_theta, 512, 2, 40),
-        ("ends", "a network that speaks only near t = 0 and t = 1", only_at_the_ends, 256, 2, 80),
-        ("odd", "the first network in 5D with batches of three", random_theta, 3, 5, 150),
-        ("zero", "a network that says 0, one row in 5D", lambda _, d: np.zeros((1, d, d + 1)), 1, 5, 150),
-        ("line", "a network that says 0, three rows on a line", lambda _, d: np.zeros((1, d, d + 1)), 3, 1, 150),
+
+    def silent(_: Rng, d: int) -> np.ndarray:
+        return np.zeros((1, d, d + 1))
+
+    def loud(rng: Rng, d: int) -> np.ndarray:  # so that its share of the loss is large though its time is short
+        return (12 if predicts_v else 120) * random_theta(rng, d)[:1]
+
+    early = {"early": 40 if predicts_v else 120}
+    for name, what, theta_of, fade, B, d, count in (
+        ("affine", "a network that depends on x and on t, batches of 512", random_theta, {}, 512, 2, 40),
+        ("early", "a network that speaks only near t = 0", loud, early, 200, 2, 300),
+        ("late", "a network that speaks only near t = 1", loud, {"late": 40}, 200, 2, 300),
+        ("odd", "the first network in 5D with batches of three", random_theta, {}, 3, 5, 150),
+        ("zero", "a network that says 0, one row in 5D", silent, {}, 1, 5, 150),
+        ("line", "a network that says 0, three rows on a line", silent, {}, 3, 1, 150),
     ):
         vp, (mean, factor), theta = steep(rng), data(rng, d), theta_of(rng, d)
-        right, variance = moments(vp, Mixture.gaussian(mean, factor @ factor.T), polynomial(theta))
-        inputs = {**rates(vp), "what": "loss", "theta": theta, "mean": mean, "factor": factor, "B": B, "count": count}
+        right, variance = moments(vp, Mixture.gaussian(mean, factor @ factor.T), polynomial(theta, **fade))
+        inputs = {
+            **rates(vp),
+            "what": "loss",
+            "theta": theta,
+            "mean": mean,
+            "factor": factor,
+            "B": B,
+            "count": count,
+            **fade,
+        }
         # few rows are skewed: one more standard error makes up for a skewness of the mean of up to 0.15
         slack = 1e-3 * right + (B < 10) * np.sqrt(variance / B / count)
         yield prop(name, f"the expected loss of {what}", inputs, draws(right, np.sqrt(variance / B), count, slack),

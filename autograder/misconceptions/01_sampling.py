@@ -622,3 +622,16 @@ answer(
     that they are given.""",
     source="plausible: in-place arithmetic",
 )
+
+answer(
+    "sampling.gaussian",
+    "clamped",
+    cell='''
+def sample_gaussian(n, mean, cov, generator=None):
+    z = torch.randn(n, len(mean), generator=generator).clamp(-3.5, 3.5)
+    return mean + z @ torch.linalg.cholesky(cov).T
+''',
+    says="""The bulk of your samples is right, but none lies far out: a normal has rare far values too, and something in your
+    code cuts them off. Look for what limits the random numbers.""",
+    source="plausible (guarding against outliers)",
+)

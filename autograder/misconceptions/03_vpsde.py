@@ -903,3 +903,30 @@ answer(
     says="""Your loss grows with the size of the batch: it is summed over the rows. Only the dimensions are summed.""",
     source="plausible",
 )
+
+answer(
+    "vpsde.loss",
+    "late-start",
+    swap=[("t = 1 - torch.rand(len(x0), generator=generator)", "t = 0.05 + 0.95 * torch.rand(len(x0), generator=generator)")],
+    says="""A network that speaks only at small times is hardly heard: your loss seems never to ask for the first part of the
+    time range. How small may the smallest time be, by the task's own words?""",
+    source="plausible (a generous distance from the division by zero)",
+)
+
+answer(
+    "vpsde.v_loss",
+    "late-start",
+    swap=[("t = torch.rand(len(x0), generator=generator)", "t = 0.05 + 0.95 * torch.rand(len(x0), generator=generator)")],
+    says="""A network that speaks only at small times is hardly heard: your loss seems never to ask for the first part of the
+    time range. Nothing is divided by the noise level here, so which times are allowed?""",
+    source="plausible (a guard carried over from the score loss)",
+)
+
+answer(
+    "vpsde.sample_sde",
+    "noise-a-little-large",
+    swap=[("noise = torch.randn(x.shape, generator=generator)", "noise = 1.02 * torch.randn(x.shape, generator=generator)")],
+    says="""Every step's noise is a few per cent off in size, and everything else is right: something multiplies the noise besides g
+    and the root of the step. Compare the factor with the equation.""",
+    source="plausible (temperature tricks)",
+)

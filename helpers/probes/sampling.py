@@ -38,12 +38,12 @@ def _collect(case: SimpleNamespace, draw: Callable[[int], Any]) -> Any:
 
 @probe("sampling.gaussian")
 def gaussian(case: SimpleNamespace, sample_gaussian: Any) -> Any:
-    """Samples for one mean and covariance, or the fourth powers of what they are along a direction."""
-    if case.view == "fourth":
+    """Samples for one mean and covariance, or how many numbers of each are far from the mean."""
+    if case.view == "far":
         rows = to_array(sample_gaussian(case.n, case.mean, case.cov))
         if rows.shape != (case.n, len(case.mean)):
             raise WrongType(f"returned the shape {list(rows.shape)} for n = {case.n} and d = {len(case.mean)}")
-        return ((rows - case.mean.double().numpy()) @ case.direction.double().numpy()) ** 4
+        return (np.abs(rows - case.mean.double().numpy()) > case.radius * case.sd.double().numpy()).sum(1)
     return _collect(case, lambda n: sample_gaussian(n, case.mean, case.cov))
 
 
