@@ -272,7 +272,7 @@ def distance(expect: dict[str, Any], one: dict[str, Any], two: dict[str, Any]) -
 def name_mistake(item: dict[str, Any], observations: dict[str, Any], failed: set[str]) -> dict[str, Any] | None:
     """The known mistake whose numbers agree with all of the observations; the nearest if there are several.
 
-    A property whose numbers differ from run to run under that mistake ("unstable") is no evidence, it only has to fail.
+    A property whose numbers differ from run to run under that mistake ("unstable") says nothing for or against it.
     """
     if any(seen.get("failed") in NO_EVIDENCE for seen in observations.values()):
         return None
@@ -288,8 +288,8 @@ def name_mistake(item: dict[str, Any], observations: dict[str, Any], failed: set
         for prop in item["properties"]:
             name = prop["name"]
             known = wrong["prints"][name]
-            if known == "unstable":  # differs from run to run: all that can be asked is that it fails
-                apart = 0.9 if name in failed else np.inf
+            if known == "unstable":
+                apart = 0.9
             else:
                 apart = distance(prop["expect"], seen[name], known)
                 evidence |= name in failed
