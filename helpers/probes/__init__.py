@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import io
 import os
 import pkgutil
 import signal
@@ -132,16 +131,14 @@ def _tensor(value: Any) -> Any:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Swallow everything written to stdout and stderr: nbgrader gives 0 to a test cell with anything on stderr."""
+    """Swallow what is written or displayed: nbgrader gives 0 to a test cell with anything on stderr."""
+    from IPython.utils.capture import capture_output
+
     with open(os.devnull, "w") as null:
         saved = os.dup(2)
         os.dup2(null.fileno(), 2)
         try:
-            with (
-                contextlib.redirect_stdout(io.StringIO()),
-                contextlib.redirect_stderr(io.StringIO()),
-                warnings.catch_warnings(),
-            ):
+            with capture_output(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 yield
         finally:
