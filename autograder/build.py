@@ -18,6 +18,7 @@ import nbformat
 from autograder import course, keys
 from autograder.course import Assignment, Cell
 from autograder.runner import Runner
+from autograder.salvage import statements
 
 MARK_SCHEME = re.compile(r"=== BEGIN MARK SCHEME ===.*?=== END MARK SCHEME ===\n?", re.S)
 KERNEL = {
@@ -158,11 +159,13 @@ def write_task_table() -> Path:
 def _signatures(answer: str) -> list[tuple[str, str]]:
     """(signature, first line of the docstring) of every function or class in an answer cell, else its assignments."""
     found = []
-    for node in ast.parse(answer).body:
+    for node in statements(answer):
         if isinstance(node, ast.FunctionDef):
             owners = [ast.unparse(d.args[0]) + "." for d in node.decorator_list if isinstance(d, ast.Call) and d.args]
             purpose = (ast.get_docstring(node) or "").split("\n")[0]
             found.append((f"{''.join(owners)}{node.name}({ast.unparse(node.args)})", purpose.replace("|", "\\|")))
+        elif isinstance(node, ast.ClassDef):
+            found.append((f"class {node.name}", (ast.get_docstring(node) or "").split("\n")[0].replace("|", "\\|")))
         elif isinstance(node, ast.Assign):
             found.append((ast.unparse(node.targets[0]), ""))
     return found

@@ -46,8 +46,8 @@ def write(path: Path) -> Path:
     return path
 
 
-def contents() -> dict[str, str]:
-    """The files of the bundle, by name."""
+def contents() -> dict[str, str | bytes]:
+    """The files of the bundle, by name; weights and images are bytes."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     packages = project["optional-dependencies"]["student"]
     files = {
@@ -58,14 +58,17 @@ def contents() -> dict[str, str]:
         place = f"notebooks/{name}/{name}.ipynb"
         files[place] = (course.ROOT / place).read_text(encoding="utf-8")
     for path in sorted((REPOSITORY / "helpers").rglob("*")):
+        name = path.relative_to(REPOSITORY).as_posix()
         if path.suffix in (".py", ".md", ".json") and "__pycache__" not in path.parts:
-            files[path.relative_to(REPOSITORY).as_posix()] = path.read_text(encoding="utf-8")
+            files[name] = path.read_text(encoding="utf-8")
+        elif path.suffix in (".safetensors", ".npz"):
+            files[name] = path.read_bytes()
     return files
 
 
-def leaks(files: dict[str, str]) -> list[str]:
-    """One sentence for everything in `files` that a student must not have."""
-    found = []
+def leaks(contents: dict[str, str | bytes]) -> list[str]:
+    """One sentence for everything in the bundle's contents that a student must not have."""
+    found, files = [], {name: text for name, text in contents.items() if isinstance(text, str)}
     for name, text in files.items():
         found += [f"{name} contains {marker!r}" for marker in MARKERS if marker in text]
         if course.secret().hex() in text:

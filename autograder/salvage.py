@@ -152,7 +152,7 @@ def _candidates(
 def definitions(source: str) -> set[str]:
     """What a code cell defines at top level, methods with the class they are attached to: {"sample", "VPSDE.alpha"}."""
     names: set[str] = set()
-    for node in _statements(source):
+    for node in statements(source):
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             owners = [ast.unparse(d.args[0]) for d in node.decorator_list if isinstance(d, ast.Call) and d.args]
             names.add(".".join([*owners[:1], node.name]))
@@ -163,7 +163,7 @@ def definitions(source: str) -> set[str]:
     return names
 
 
-def _statements(source: str) -> list[ast.stmt]:
+def statements(source: str) -> list[ast.stmt]:
     """Top-level statements; magics are dropped, and a cell that does not parse has none."""
     lines = ["" if line.lstrip().startswith(("%", "!")) else line for line in source.splitlines()]
     try:
@@ -181,7 +181,7 @@ def carried_definitions(notebook: nbformat.NotebookNode, pristine_names: set[str
     for cell in notebook.cells:
         if cell.cell_type != "code" or not ("added" in cell.metadata.get("tags", []) or _nbgrader(cell).get("solution")):
             continue
-        for node in _statements(cell.source):
+        for node in statements(cell.source):
             names = definitions(ast.unparse(node))
             constant = isinstance(node, ast.Assign) and not any(isinstance(part, ast.Call) for part in ast.walk(node.value))
             kept = constant or isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom))
