@@ -33,13 +33,13 @@ demo: $(READY)
 	@$(RUN) -m autograder demo
 
 test: $(READY)
-	@$(RUN) -m pytest -m "not full"
+	@$(RUN) -m pytest -n 2 -m "not full"
 
 test-full: $(READY)
-	@$(RUN) -m pytest
+	@$(RUN) -m pytest -n 2
 
 check: $(READY)
-	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check . && $(RUN) -m pytest -m "not full and not slow"
+	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check . && $(RUN) -m pytest -n 2 -m "not full and not slow"
 
 lab: $(READY)
 	@$(RUN) -m jupyter lab notebooks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import hmac
@@ -125,8 +126,12 @@ def secret() -> bytes:
     """The course's own secret, made on first use and kept in course.secret (git-ignored)."""
     path = ROOT / "course.secret"
     if not path.exists():
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as stream:
+        new = path.with_name(f"course.secret.{os.getpid()}")
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT, 0o600), "w") as stream:
             stream.write(secrets.token_hex(32) + "\n")
+        with contextlib.suppress(FileExistsError):  # another process may have been faster: there is one secret only
+            os.link(new, path)
+        new.unlink()
     return bytes.fromhex(path.read_text().strip())
 
 

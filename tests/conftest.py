@@ -13,6 +13,14 @@ from autograder.runner import Runner
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(items):
+    """Tests that share a costly fixture run in one of the two processes, so that it is made once."""
+    for item in items:
+        for name in ("demo", "plain", "built"):
+            if name in item.fixturenames:
+                item.add_marker(pytest.mark.xdist_group(name))
+
+
 @pytest.fixture(scope="session")
 def runner():
     with Runner() as warm:

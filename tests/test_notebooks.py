@@ -37,10 +37,10 @@ def pictures(notebook):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_every_cell_runs_in_seconds_while_nbgrader_executes_it(name):
+def test_every_cell_runs_in_seconds_while_nbgrader_executes_it(name, tmp_path):
     # slow: a kernel of its own for every notebook
     notebook = fill(student_notebook(name), reference(name))
-    run(notebook, REPOSITORY / "notebooks" / name, NBGRADER_EXECUTION="validate")
+    run(notebook, tmp_path, NBGRADER_EXECUTION="validate")
     assert pictures(notebook)
     streams = [
         out for cell in notebook.cells if cell.cell_type == "code" for out in cell.outputs if out.get("name") == "stderr"
@@ -50,8 +50,8 @@ def test_every_cell_runs_in_seconds_while_nbgrader_executes_it(name):
 
 @pytest.mark.full
 @pytest.mark.parametrize("name", NAMES)
-def test_the_reference_runs_with_all_its_training_and_every_check_passes(name):
-    notebook = run(fill(student_notebook(name), reference(name)), REPOSITORY / "notebooks" / name, NBGRADER_EXECUTION="")
+def test_the_reference_runs_with_all_its_training_and_every_check_passes(name, tmp_path):
+    notebook = run(fill(student_notebook(name), reference(name)), tmp_path, NBGRADER_EXECUTION="")
     for cell in notebook.cells:
         if cell.cell_type == "code" and cell.source.startswith("check("):
             assert "right" in cell.outputs[0].data["text/plain"].splitlines()[0], cell.source
