@@ -379,6 +379,31 @@ def ddim_step(alpha_bar_t: float, alpha_bar_prev: float, eps: Affine, eta: float
     return AffineGaussian(scale * eye + c * M, c * m, variance * eye)
 
 
+def ddpm_target(kind: str, alpha_bar: float) -> tuple[float, float]:
+    """(c_x0, c_eps) of the target c_x0 x0 + c_eps eps of a network that predicts "eps", "x0", "v" ([V] section 4)
+    or "score"."""
+    a, s = np.sqrt(alpha_bar), np.sqrt(1 - alpha_bar)
+    targets = {"eps": (0.0, 1.0), "x0": (1.0, 0.0), "v": (-s, a), "score": (0.0, -1 / s)}
+    _require(kind in targets, f"kind is {kind!r}, expected one of {', '.join(targets)}.")
+    return targets[kind]
+
+
+def eps_from(kind: str, alpha_bar: float, predictor: Affine) -> tuple[Array, Array]:
+    """The noise (M, m) that belongs to an affine prediction of `kind`: with x_t = a x0 + s eps and the prediction
+    c_x0 x0 + c_eps eps, two linear equations for x0 and eps."""
+    (M, m), (c_x0, c_eps) = _affine(predictor), ddpm_target(kind, alpha_bar)
+    a, s = np.sqrt(alpha_bar), np.sqrt(1 - alpha_bar)
+    det = a * c_eps - s * c_x0
+    return (a * M - c_x0 * np.eye(len(m))) / det, a * m / det
+
+
+def normal_kl(gap: ArrayLike, q_variance: ArrayLike, p_variance: ArrayLike) -> Array:
+    """KL(N(m, q_variance I) || N(m + gap, p_variance I)) in nats, gap (n, d), variances numbers or (n,) -> (n,)."""
+    gap = _array(gap, "gap", (None, None))
+    ratio = np.asarray(q_variance, dtype=np.float64) / p_variance
+    return (gap**2).sum(1) / (2 * np.asarray(p_variance)) + gap.shape[1] / 2 * (ratio - 1 - np.log(ratio))
+
+
 def _slope(vp: VP, x: Array, t: float, score: Score) -> Array:
     return vp.drift(x, t) - 0.5 * vp.beta(t) * _array(score(x, t), "score(x, t)", x.shape)
 
@@ -417,6 +442,51 @@ def residual_moments(mixture: Mixture, c_x0: Array, c_eps: Array, c_m: Array) ->
     V = c_x0 @ mixture.covs @ c_x0.T + c_eps @ c_eps.T
     mean = (mu**2).sum(1) + _trace(V)
     return mean, 2 * _trace(V @ V) + 4 * np.einsum("ki,kij,kj->k", mu, V, mu)
+
+
+def ddpm_residual(alpha_bars: ArrayLike, mixture: Mixture, network: Network, kind: str) -> Mixture:
+    """The law of r = network(x_t, t) - target for t uniform on 1 ... T and x0 ~ mixture: a mixture again.
+
+    alpha_bars (T + 1,) starts with 1; network(t) gives the affine predictor at the integer t; `kind` as in `ddpm_target`.
+    """
+    bars, eye, parts = _array(alpha_bars, "alpha_bars", (None,)), np.eye(mixture.dim), []
+    for t in range(1, len(bars)):
+        (M, m), (c_x0, c_eps) = _affine(network(t)), ddpm_target(kind, bars[t])
+        A, C = np.sqrt(bars[t]) * M - c_x0 * eye, np.sqrt(1 - bars[t]) * M - c_eps * eye
+        covs = A @ mixture.covs @ A.T + C @ C.T
+        parts.append((mixture.weights / (len(bars) - 1), mixture.means @ A.T + m, (covs + np.swapaxes(covs, 1, 2)) / 2))
+    return Mixture(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+@dataclass(frozen=True, eq=False)
+class SquaredLength:
+    """The law of |r|^2, one number, for r from a Gaussian mixture."""
+
+    of: Mixture
+
+    @property
+    def mean(self) -> Array:
+        """E |r|^2, (1,)."""
+        return np.array([self.of.weights @ self._moments()[0]])
+
+    @property
+    def cov(self) -> Array:
+        """Var |r|^2, (1, 1)."""
+        means, variances = self._moments()
+        return np.array([[self.of.weights @ (variances + (means - self.mean) ** 2)]])
+
+    def _moments(self) -> tuple[Array, Array]:
+        eye = np.eye(self.of.dim)
+        return residual_moments(self.of, eye, 0 * eye, np.zeros(self.of.dim))
+
+    def characteristic(self, w: ArrayLike) -> NDArray[np.complex128]:
+        """E exp(i w |r|^2), (k, 1) -> (k,): along each axis of a component, with variance v and mean b,
+        exp(i w b^2 / (1 - 2 i w v)) / sqrt(1 - 2 i w v)."""
+        values, vectors = np.linalg.eigh(self.of.covs)
+        b = np.einsum("kij,ki->kj", vectors, self.of.means)
+        w = _array(w, "w", (None, 1))[:, :, None]
+        spread = 1 - 2j * w * np.maximum(values, 0.0)
+        return (np.exp(1j * w * b**2 / spread) / np.sqrt(spread)).prod(-1) @ self.of.weights
 
 
 @cache

@@ -656,3 +656,79 @@ def test_components_that_coincide_are_one_gaussian():
     for optimum in (exact.dsm_optimum, exact.v_optimum):
         for data in (same, absent):
             assert optimum(fast, data, n=16)[0] == pytest.approx(optimum(fast, one)[0], rel=1e-12)
+
+
+# ------------------------------------------------------------------------------------ DDPM: targets, losses, bound
+
+KINDS = ["eps", "x0", "v", "score"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_targets_lead_back_to_the_noise(kind):
+    """The true target is an affine function of x_t once x0 is known: `eps_from` gives the noise inside x_t."""
+    rng = np.random.default_rng(130)
+    a_bar, x0, eps = 0.35, rng.normal(size=3), rng.normal(size=(5, 3))
+    x_t = np.sqrt(a_bar) * x0 + np.sqrt(1 - a_bar) * eps
+    c_x0, c_eps = exact.ddpm_target(kind, a_bar)
+    target = c_x0 * x0 + c_eps * eps
+    for i in range(5):  # any affine map through this one pair (x_t, target)
+        M = rng.normal(size=(3, 3))
+        M_eps, m_eps = exact.eps_from(kind, a_bar, (M, target[i] - M @ x_t[i]))
+        np.testing.assert_allclose(M_eps @ x_t[i] + m_eps, eps[i], rtol=1e-10)
+
+
+def test_targets_agree_with_the_predictors_of_a_mixture():
+    """The best predictors E[target | x_t] of a Gaussian are the same through `eps_from` as through the score."""
+    rng = np.random.default_rng(131)
+    mean, cov, a_bar = rng.normal(size=2), random_cov(rng, 2), 0.4
+    a, s = np.sqrt(a_bar), np.sqrt(1 - a_bar)
+    right = exact.gaussian_eps(mean, cov, a, s)
+    for found in (
+        exact.eps_from("score", a_bar, exact.gaussian_score(mean, cov, a, s)),
+        exact.eps_from("x0", a_bar, ((np.eye(2) - s * right[0]) / a, -s * right[1] / a)),
+    ):
+        np.testing.assert_allclose(found[0], right[0], rtol=1e-10)
+        np.testing.assert_allclose(found[1], right[1], rtol=1e-10)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_ddpm_residuals_against_simulation(kind):
+    rng = np.random.default_rng(132)
+    bars, data, n = np.array([1.0, 0.7, 0.45, 0.12]), random_mixture(rng, 2, 2), 100_000
+    network = {t: random_affine(rng, 2) for t in (1, 2, 3)}
+    x0, eps, t = data.sample(n, rng), rng.standard_normal((n, 2)), rng.integers(1, 4, n)
+    a, s = np.sqrt(bars[t])[:, None], np.sqrt(1 - bars[t])[:, None]
+    M, m = (np.stack([network[k][i] for k in (1, 2, 3)])[t - 1] for i in (0, 1))
+    target = {"eps": eps, "x0": x0, "v": a * eps - s * x0, "score": -eps / s}[kind]
+    residual = np.einsum("nij,nj->ni", M, a * x0 + s * eps) + m - target
+    law = exact.ddpm_residual(bars, data, network.__getitem__, kind)
+    assert_law(residual, law.mean, law.cov)
+    squares = exact.SquaredLength(law)
+    assert_law((residual**2).sum(1, keepdims=True), squares.mean, squares.cov)
+    w = np.array([[0.05], [0.3], [1.0], [-2.0]])
+    waves = np.exp(1j * (residual**2).sum(1, keepdims=True) @ w.T)
+    assert_means(waves.real, squares.characteristic(w).real)
+    assert_means(waves.imag, squares.characteristic(w).imag)
+
+
+def test_squared_length_of_a_standard_normal_is_chi_squared():
+    from scipy.stats import chi2
+
+    squares = exact.SquaredLength(Mixture.gaussian(np.zeros(3), np.eye(3)))
+    assert squares.mean[0] == pytest.approx(chi2.mean(3))
+    assert squares.cov[0, 0] == pytest.approx(chi2.var(3))
+    assert squares.characteristic([[0.7]])[0] == pytest.approx((1 - 1.4j) ** -1.5)
+
+
+def test_kl_of_normals_against_simulation():
+    rng = np.random.default_rng(133)
+    gap, q, p = rng.normal(size=(3, 2)), np.array([0.2, 0.5, 1.4]), np.array([0.3, 0.5, 0.9])
+    z = np.sqrt(q)[:, None] * rng.standard_normal((100_000, 3, 2))
+    log_q = multivariate_normal(np.zeros(2)).logpdf(z / np.sqrt(q)[:, None]) - np.log(q)
+    log_p = multivariate_normal(np.zeros(2)).logpdf((z - gap) / np.sqrt(p)[:, None]) - np.log(p)
+    assert_means(log_q - log_p, exact.normal_kl(gap, q, p))
+
+
+def test_unknown_kind_of_prediction():
+    with pytest.raises(ValueError, match="kind"):
+        exact.ddpm_target("noise", 0.5)
