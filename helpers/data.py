@@ -42,6 +42,19 @@ def chequerboard(n: int) -> torch.Tensor:
     )
 
 
+def two_gaussians_mixture() -> MixtureSameFamily:
+    """Two equal round normals with standard deviation 0.3 at (-1, 1) and (1, -1), with a gap between them.
+
+    Notebook 01's two are on the other diagonal, so that this is no answer to its task.
+    """
+    return normal_mixture(torch.ones(2), [[-1.0, 1.0], [1.0, -1.0]], 0.3)
+
+
+def two_gaussians(n: int) -> torch.Tensor:
+    """n points of `two_gaussians_mixture`, (n, 2)."""
+    return two_gaussians_mixture().sample((n,))
+
+
 class ExactScore:
     """The score of data from a `normal_mixture` under noise: what a perfect network would return.
 
@@ -66,3 +79,29 @@ class ExactScore:
             x, t = x.detach().clone().requires_grad_(), t.detach().clone()
             total = self.density(t).log_prob(x).sum()
         return torch.autograd.grad(total, x)[0]
+
+
+class ExactNoise:
+    """The exact noise predictor of a discrete process on data from a `normal_mixture`: what a perfect network would return.
+
+    Calling it with x (B, d) and integer t (B,) gives E[eps | x_t = x], (B, d), so it can stand in for a network.
+
+    Args:
+        mixture: the law of the data, in the units that the process works in.
+        alpha_bar: (T + 1,); entry t belongs to t, and entry 0 is 1.
+    """
+
+    def __init__(self, mixture: MixtureSameFamily, alpha_bar: torch.Tensor) -> None:
+        self.alpha_bar, self.score = alpha_bar, ExactScore(mixture, self)
+
+    def alpha(self, t: torch.Tensor) -> torch.Tensor:
+        """The coefficient of the data in x_t: what `ExactScore` asks a process for."""
+        return self.alpha_bar[t].sqrt()
+
+    def sigma(self, t: torch.Tensor) -> torch.Tensor:
+        """The standard deviation of the noise in x_t: what `ExactScore` asks a process for."""
+        return (1 - self.alpha_bar[t]).sqrt()
+
+    def __call__(self, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        """The predicted noise, (B, d)."""
+        return torch.einsum("b, bd -> bd", -self.sigma(t), self.score(x, t))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import importlib
 import os
+import symtable
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from importlib import resources
 from pathlib import Path
 from types import ModuleType
@@ -51,11 +54,22 @@ def progress_bar(steps: Iterable[Any] | int, description: str = "") -> Iterable[
     return tqdm(range(steps) if isinstance(steps, int) else steps, desc=description, disable=grading(), leave=False)
 
 
+@contextlib.contextmanager
+def optional(task: str) -> Iterator[None]:
+    """Skip the rest of the `with` block, with a sentence, where it needs the answer to an optional task that is still open."""
+    try:
+        yield
+    except NotImplementedError as error:
+        if task not in str(error):
+            raise
+        print(f"This experiment needs the optional task {task}, which is still open.")
+
+
 def export(module: str, *objects: Any) -> None:
     """Write the cells in which these functions and classes were defined to <module>.py, so that a script can import them.
 
-    Methods that were attached to a class go with it, and so do the imports that the cells use. While a notebook is graded
-    nothing is written; the module is made of the objects as they are.
+    Methods that were attached to a class go with it, and so do the imports, functions, classes and constants of other cells that
+    these cells use. While a notebook is graded nothing is written; the module is made of the objects as they are.
 
     Args:
         module: a name for `import`.
@@ -71,24 +85,60 @@ def export(module: str, *objects: Any) -> None:
         return
     from IPython import get_ipython
 
-    cells, imports = {}, {}
-    for number, source in enumerate(get_ipython().user_ns["In"]):
+    sources = get_ipython().user_ns["In"]
+    cells, imports, others = {}, {}, {}
+    for number, source in enumerate(sources):
         for node in _statements(source):
             if isinstance(node, (ast.Import, ast.ImportFrom)):
                 imports |= {alias.asname or alias.name.split(".")[0]: ast.unparse(node) for alias in node.names}
             elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-                owners = [ast.unparse(call.args[0]) for call in node.decorator_list if isinstance(call, ast.Call) and call.args]
+                owners = [
+                    ast.unparse(call.args[0]) for call in node.decorator_list if isinstance(call, ast.Call) and call.args
+                ]
                 cells[".".join([*owners, node.name])] = number  # where it was defined last
+            for name in _bound(node):
+                others[name] = (number, name, ast.unparse(node))
     missing = sorted(set(names) - set(cells))
     if missing:
         raise ValueError(f"no cell that you ran defines {', '.join(missing)}; run the cells above first")
-    wanted = sorted({number for name, number in cells.items() if name.split(".")[0] in names})
-    body = "\n\n\n".join(get_ipython().user_ns["In"][number].strip() for number in wanted)
-    used = {node.id for node in ast.walk(ast.parse(body)) if isinstance(node, ast.Name)}
-    head = sorted({line for name, line in imports.items() if name in used})
-    text = "\n".join([f'"""Your answers, as written by the cell `export({module!r}, ...)`: change them there."""', "", *head])
+    # a method that was attached before its class was defined anew is gone
+    wanted = sorted({n for name, n in cells.items() if (owner := name.split(".")[0]) in names and n >= cells[owner]})
+    parts = {(number, "", sources[number].strip()) for number in wanted}
+    while more := {others[name] for name in _needs(_joined(parts)) & set(others)} - parts:
+        parts |= more
+    body = _joined(parts)
+    head = sorted({imports[name] for name in _needs(body) & set(imports)})
+    text = "\n".join(
+        [f'"""Your answers, as written by the cell `export({module!r}, ...)`: change them there."""', "", *head]
+    )
     Path(f"{module}.py").write_text(f"{text}\n\n\n{body}\n", encoding="utf-8")
+    sys.modules.pop(module, None)  # the next import reads the new file
+    importlib.invalidate_caches()
     print(f"{module}.py now holds {', '.join(names)}")
+
+
+def _bound(node: ast.stmt) -> list[str]:
+    """The names that a function, a class or a plain assignment defines; none for other statements and attached methods."""
+    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        return [] if any(isinstance(call, ast.Call) and call.args for call in node.decorator_list) else [node.name]
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+def _needs(body: str) -> set[str]:
+    """The global names that a module with this text reads and does not define itself."""
+
+    def reads(table: symtable.SymbolTable) -> set[str]:
+        inside = table.get_type() != "module"
+        found = {s.get_name() for s in table.get_symbols() if s.is_referenced() and (s.is_global() or not inside)}
+        return found.union(*map(reads, table.get_children()))
+
+    table = symtable.symtable(body, "<cells>", "exec")
+    return reads(table) - {s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()}
+
+
+def _joined(parts: set[tuple[int, str, str]]) -> str:
+    return "\n\n\n".join(text for _, _, text in sorted(parts))
 
 
 def _statements(source: str) -> list[ast.stmt]:
