@@ -131,6 +131,7 @@ CLASSIC = {
     "01_sampling": "sampling.gaussian:factor-transposed",
     "02_mlp": "mlp.fcnetwork:not-normalised",
     "03_vpsde": "vpsde.sample_ode:no-half",
+    "04_ddpm": "ddpm.sample:variance-as-sd",
 }
 
 

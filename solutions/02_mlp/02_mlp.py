@@ -511,7 +511,7 @@ grid = torch.linspace(-1.5, 1.5, 7)
 x = torch.cartesian_prod(grid, grid)
 figure, axes = plots.plt.subplots(1, 3, figsize=(10, 3.6), sharey=True)
 for ax, step in zip(axes, (0, 500, 1000), strict=True):
-    t = torch.full((len(x),), step)
+    t = torch.tensor([step]).expand(len(x))
     for arrows, colour, width, name in (
         (turned(x, t), plots.ORANGE, 0.012, "target"),
         (field(x, t).detach(), plots.BLUE, 0.005, "network"),
