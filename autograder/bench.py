@@ -12,7 +12,7 @@ from pathlib import Path
 
 import nbformat
 
-from autograder import course, demo, grading, keys
+from autograder import bench_ddpm, course, demo, grading, keys
 from autograder.runner import Runner
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -35,6 +35,7 @@ def main() -> int:
         _row(f"nbgrader autograde {name}, every further one", each)
         _row(f"  the judge's share of that: {judged[name] / each:.0%}", judged[name])
     print(recipe())
+    print(bench_ddpm.recipe())
     return 0
 
 
