@@ -132,6 +132,7 @@ CLASSIC = {
     "02_mlp": "mlp.fcnetwork:not-normalised",
     "03_vpsde": "vpsde.sample_ode:no-half",
     "04_ddpm": "ddpm.sample:variance-as-sd",
+    "05_mnist": "mnist.add_noise:noise-variance",
 }
 
 
