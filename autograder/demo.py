@@ -206,7 +206,7 @@ def _noisy(notebook: Notebook, name: str) -> Notebook:
     for task, source in reference(name).items():
         head, sep, body = source.rpartition('"""\n')
         lines = 'warnings.warn("careful"); print("working"); print("still working", file=sys.stderr); list(tqdm(range(3)))'
-        if not sep:
+        if not sep or source.startswith("%%"):
             answers[task] = source
             continue
         indent = body[: len(body) - len(body.lstrip())]
