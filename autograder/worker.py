@@ -112,7 +112,10 @@ def run(request: dict[str, Any]) -> dict[str, Observation]:
         execute(request["check"], "check")
     except (Exception, SystemExit, probes.TimeLimit) as error:
         if isinstance(error, probes.TimeLimit):
-            failed: Observation = {"failed": "TimeLimit", "text": f"did not finish within {request['seconds']:g} s when its cell was run"}
+            failed: Observation = {
+                "failed": "TimeLimit",
+                "text": f"did not finish within {request['seconds']:g} s when its cell was run",
+            }
         else:
             failed = probes.failure(error)
         found = {prop["name"]: failed for prop in item["properties"]}

@@ -13,6 +13,7 @@ from autograder.runner import Runner
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+@pytest.hookimpl(tryfirst=True)  # before the plugin that reads the groups
 def pytest_collection_modifyitems(items):
     """Tests that share a costly fixture run in one of the two processes, so that it is made once."""
     for item in items:

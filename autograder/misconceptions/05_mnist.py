@@ -1429,13 +1429,6 @@ for name, swap, says, source in (
         "torch documentation: batch_first is False by default",
     ),
     (
-        "tanh-at-the-end",
-        [(HEAD, "return torch.tanh(self.head(F.silu(" + JOIN_FULL + ")))")],
-        """However large the weights, your outputs stay small: the last operation bounds them on both sides. Noise knows no bounds. (Pictures have
-        them, but it is rarely pictures that the network is asked for.)""",
-        "Radford et al. 2016 end a generator so",
-    ),
-    (
         "relu-at-the-end",
         [(HEAD, "return F.relu(self.head(F.silu(" + JOIN_FULL + ")))")],
         """Your outputs are never negative, but half of all noise is. What is the last operation?""",

@@ -1017,7 +1017,7 @@ check("ddpm.sample_and_track", sample_and_track)
 def compare_on_line(samples, title, ax):
     """Training data and truth as curves over a histogram of samples (n,), 50 bins over -10..10."""
     line = torch.linspace(-10, 10, 400)[:, None]
-    ax.hist(samples, bins=50, range=(-10, 10), density=True, color=plots.SKY, alpha=0.6, label=f"{len(samples):,} samples")
+    ax.hist(samples.clip(-10, 10), bins=50, range=(-10, 10), density=True, color=plots.SKY, alpha=0.6, label=f"{len(samples):,} samples")
     seaborn.kdeplot(x=train[:, 0].numpy(), ax=ax, color=plots.ORANGE, ls="--", lw=2, label="training data (KDE)")
     ax.plot(line, truth.log_prob(line).exp(), color=plots.VERMILION, label="true density")
     ax.set(xlim=(-10, 10), ylim=(0, 0.3), xlabel="x", ylabel="density", title=title)
