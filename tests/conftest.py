@@ -13,13 +13,17 @@ from autograder.runner import Runner
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
-@pytest.hookimpl(tryfirst=True)  # before the plugin that reads the groups
-def pytest_collection_modifyitems(items):
-    """Tests that share a costly fixture run in one of the two processes, so that it is made once."""
-    for item in items:
-        for name in ("demo", "plain", "built"):
-            if name in item.fixturenames:
-                item.add_marker(pytest.mark.xdist_group(name))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Two processes share the tests one by one; only the demo class's tests, which use one folder, stay together."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduler(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.partition("::")[0]
+            return file if file.endswith("test_demo.py") else nodeid
+
+    return Scheduler(config, log)
 
 
 @pytest.fixture(scope="session")

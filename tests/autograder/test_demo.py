@@ -1,0 +1,118 @@
+"""The demo class through stock nbgrader: points, feedback, regrading, late submissions.
+
+These tests share demo-course/, so they run in one process, in this order (see tests/conftest.py).
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from datetime import datetime, timedelta
+
+import pytest
+
+from autograder import course
+from autograder import demo as demo_class
+from tests.autograder.test_nbgrader import NAMES, auto_points, auto_total, nbgrader, scores
+
+pytestmark = pytest.mark.slow  # the demo class hands in some 35 notebooks, and stock nbgrader grades them
+
+
+def test_the_demo_class_gets_the_points_that_its_answers_deserve(demo):
+    folder, printed = demo
+    graded = scores(folder)
+    for (student, name), cells in graded.items():
+        full, got = auto_total(name), auto_points(cells)
+        if student in ("ada", "bela", "chen", "hana", "ines", "jonas", "luca", "mina"):
+            assert got == full, (student, name, cells)
+        elif student in ("dana", "kira"):
+            assert got == 0, (student, name)
+        else:
+            first = next(iter(course.load(name).tasks))
+            lost = {"fatou": first, "goran": first, "emil": demo_class.CLASSIC.get(name, "").split(":")[0]}[student]
+            assert got == full - course.load(name).tasks[lost], (student, name, cells)
+    handed_in = {(path.parent.name, path.name) for path in (folder / "submitted").glob("*/*")}
+    assert set(graded) == handed_in, "every submission has a row"
+    assert len({student for student, _ in graded}) >= 12
+    for name, mistake in demo_class.CLASSIC.items():
+        assert mistake in printed, name
+    for words in (
+        "I was in the middle of something",
+        "did not finish within",
+        "could not be read",
+        "no nbgrader metadata",
+        "put back",
+        "2 times",
+    ):
+        assert words in re.sub(r"\s+", " ", printed), words
+
+
+def test_feedback_pages_name_the_mistake_and_hide_the_mark_scheme(demo):
+    folder, _ = demo
+    from html import escape
+
+    from autograder import keys
+
+    for name, mistake in demo_class.CLASSIC.items():
+        says = next(one.says for one in keys.answers("misconceptions", name) if one.id == mistake)
+        page = (folder / "feedback" / "emil" / name / f"{name}.html").read_text(encoding="utf-8")
+        assert escape(says) in page
+    for page in (folder / "feedback").rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        assert "MARK SCHEME" not in text and "HIDDEN TESTS" not in text
+
+
+def test_the_autograded_folder_holds_notebooks_only(demo):
+    folder, _ = demo
+    assert not list((folder / "autograded").rglob("*.py"))
+    assert not [path for path in (folder / "notebooks").rglob("*") if path.is_file() and path.suffix != ".ipynb"]
+
+
+def test_regrading_repeats_and_keeps_manual_marks(demo):
+    from nbgrader.api import Gradebook
+
+    folder, _ = demo
+    before = scores(folder)
+    with Gradebook(f"sqlite:///{folder}/gradebook.db", "diffusion-labs") as gradebook:
+        grade = gradebook.find_submission_notebook(NAMES[0], NAMES[0], "emil").grades[0]
+        grade.manual_score, name = 0.5, grade.name
+        gradebook.db.commit()
+    code, log = nbgrader(folder, "autograde", NAMES[0], "--force", "--student", "emil")
+    assert code == 0, log
+    after = scores(folder)
+    assert after["emil", NAMES[0]].pop(name)[1] == 0.5
+    before["emil", NAMES[0]].pop(name)
+    assert after == before
+
+
+def test_a_student_without_a_notebook_stops_nothing(demo):
+    folder, _ = demo
+    empty = folder / "submitted" / "zoe" / NAMES[0]
+    empty.mkdir(parents=True, exist_ok=True)
+    (empty / "notes.txt").write_text("I could not open it.")
+    try:
+        code, log = nbgrader(folder, "autograde", NAMES[0])
+        assert code == 0, log
+    finally:
+        shutil.rmtree(folder / "submitted" / "zoe")
+
+
+def test_a_late_submission_loses_points_in_the_gradebook(demo):
+    from nbgrader.api import Gradebook
+
+    folder, _ = demo
+    name = NAMES[0]
+    (folder / "submitted" / "ada" / name / "timestamp.txt").write_text("2030-02-03 12:00:00 UTC")
+    with Gradebook(f"sqlite:///{folder}/gradebook.db", "diffusion-labs") as gradebook:
+        gradebook.update_or_create_assignment(name, duedate=datetime(2030, 2, 3, 12) - timedelta(hours=30))
+    try:
+        code, log = nbgrader(folder, "autograde", name, "--force", "--student", "ada")
+        assert code == 0, log
+        with Gradebook(f"sqlite:///{folder}/gradebook.db", "diffusion-labs") as gradebook:
+            submission = gradebook.find_submission(name, "ada")
+            late = course.settings()["late"]["share_per_day"]
+            assert submission.late_submission_penalty == pytest.approx(2 * late * submission.score)
+    finally:
+        (folder / "submitted" / "ada" / name / "timestamp.txt").unlink()
+        with Gradebook(f"sqlite:///{folder}/gradebook.db", "diffusion-labs") as gradebook:
+            gradebook.update_or_create_assignment(name, duedate=None)
