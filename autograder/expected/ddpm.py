@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import binom, norm
 
 from autograder.exact import Mixture
-from autograder.expected import Property, exact, expects, law, prop, rows_law, within
+from autograder.expected import Property, exact, expects, law, prop, rows_law, size, within
 from autograder.expected.sampling import RowMean, neighbours, row_means, single_rows
 from helpers.probes.ddpm import KINDS, predictor_weights
 
@@ -82,6 +82,9 @@ def mixture(rng: Rng) -> Iterates:
     yield prop("far", f"of {n:,} numbers a few are more than {radius} from both centres, as many as there should be",
                {"view": "far", "n": n, "centre": 4.0, "radius": radius}, within(low, high),
                "Are the numbers that you start from normal, with all their far ends?")  # fmt: skip
+    n = 400_000
+    yield prop("size", f"the variance of each heap around its centre, from {n:,} numbers", {"view": "size", "n": n, "centre": 4.0},
+               size(1.0, 200, n // 200), "How wide are the heaps, and is something done to the numbers that you start from?")  # fmt: skip
     yield prop("type", "the numbers are float32, as a network takes them", {"view": "type", "n": 3}, exact(4.0))
 
 

@@ -19,7 +19,7 @@ from autograder.exact import (
     eps_from,
     normal_kl,
 )
-from autograder.expected import Property, draws, exact, expects, law, prop, rows_law
+from autograder.expected import Property, alone, draws, exact, expects, law, prop, rows_law, size, unshared
 
 Rng = np.random.Generator
 Properties = Iterator[Property]
@@ -130,6 +130,16 @@ def noise_properties(rng: Rng) -> Properties:
     }
     yield prop("far", "among 500,000 numbers ε about as many as should be are beyond 4 (1 if so)", inputs, exact([[1.0]]),
                "Is something cut off?")  # fmt: skip
+    plan = violent(rng, 3)
+    inputs = {"betas": plan.betas, "scale": np.sqrt(1 - np.array([0.5, *plan.bars[1:], 0.5]))}
+    yield prop("size", "data that are 0: the variance of ε in the points that the network sees, from 800,000 numbers",
+               {**inputs, "what": "size", "B": 50, "dim": 400, "count": 40}, size(1.0, 400, 2000),
+               "Which distribution does ε have, and is something done to the numbers afterwards?")  # fmt: skip
+    yield prop("alone", "500 batches of one row that is 0: the ε in the point that the network sees is standard normal",
+               {**inputs, "what": "alone", "B": 1, "dim": 2, "count": 500}, alone(rng, Mixture.gaussian(np.zeros(2), np.eye(2))),
+               "Is something done to all numbers of ε together?")  # fmt: skip
+    yield prop("shared", "data that are 0: every row that the network sees has an ε of its own (1 if neighbours share; 1 if others do)",
+               {**inputs, "what": "shared", **unshared(16, 20, 40)}, exact([0.0, 0.0]), "How many rows of ε are drawn, and for whom?")  # fmt: skip
 
 
 def gradient_property(rng: Rng, kind: str) -> Property:
@@ -352,6 +362,21 @@ def far_property(rng: Rng, extra: dict[str, Any]) -> Property:
                 "Which distribution do the start and the noise have, and is something cut off?")  # fmt: skip
 
 
+def size_properties(rng: Rng, extra: dict[str, Any], noise: str, more: bool) -> Properties:
+    """The variance of the start and of one step's noise behind the last step of a network that says 0; the noise of single points."""
+    plan = violent(rng, 2)
+    one = SimpleNamespace(T=1, betas=plan.betas[:1], bars=plan.bars[:2])
+    start = end(chain(one, np.zeros((3, 1, 2)), "eps", noise), np.zeros(1), np.eye(1)).cov[0, 0]
+    step = end(chain(plan, np.zeros((4, 1, 2)), "eps", noise), np.zeros(1), np.zeros((1, 1))).cov[0, 0]
+    yield prop("size", "a network that says 0: the variance of the start and of one step's noise, from 800,000 numbers each",
+               {**extra, "what": "size", "betas": plan.betas}, size([start, step], 200, 4000),
+               "Which distribution do the start and the noise have, which variance, and is something done to the numbers afterwards?")  # fmt: skip
+    if more:
+        inputs = {**extra, "what": "alone", "betas": plan.betas, "n": 1, "dim": 2, "calls": 500}
+        yield prop("alone", "a network that says 0, 500 calls for one point each: the noise of a step is normal", inputs,
+                   alone(rng, Mixture.gaussian(np.zeros(2), step * np.eye(2))), "Is something done to all numbers of the noise together?")  # fmt: skip
+
+
 def sampler_properties(rng: Rng, kinds: tuple[str, ...], noise: str, extra: dict[str, Any], look: str) -> Properties:
     """What a stochastic sampler should give; `kinds` for its six cases."""
     n = 20_000
@@ -379,6 +404,7 @@ def sampler_properties(rng: Rng, kinds: tuple[str, ...], noise: str, extra: dict
     yield prop("all", "T = 3, from its own start: mean, covariance and shape", inputs, law(rng, right, n), look)
     yield prop("rows", "every sample has its own start and noise", {**inputs, "n": 4000}, rows_law(rng, right, 4000))
     yield far_property(rng, {**extra, "n": 500, "dim": 1000})
+    yield from size_properties(rng, {**extra, "n": 4000, "dim": 200}, noise, True)
 
 
 @expects("ddpm.sample", needs=("ddpm.alpha_bar",))
@@ -442,6 +468,7 @@ def sample_and_track(rng: Rng) -> Properties:
     yield prop("default", "without betas, mean and std, and with a predictor that knows the data to be one number: three samples, and the lengths of history and samples",
                {"what": "default", "n": 3, "theta": knowing(plan, value, "eps")}, exact([*np.repeat(value, 3), 251, 3], 1e-3, 1e-3))  # fmt: skip
     yield far_property(rng, {"n": 500_000})
+    yield from size_properties(rng, {"n": 800_000}, "beta", False)  # the history has looked at single points already
 
 
 @expects("ddpm.sample_posterior", needs=("ddpm.alpha_bar", "ddpm.to_x0", "ddpm.posterior_mean"))

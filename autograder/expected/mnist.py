@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from autograder.exact import Mixture, UniformCells, ddpm_target
-from autograder.expected import Property, draws, exact, expects, law, prop, rows_law, within
+from autograder.expected import Property, alone, draws, exact, expects, law, prop, rows_law, size, unshared, within
 from autograder.expected.ddpm_samplers import FAR, WORDS, signed, violent
 
 Rng = np.random.Generator
@@ -202,8 +202,14 @@ def add_noise(rng: Rng) -> Properties:
     yield prop("calls", "500 calls with a single image: the noise is standard normal and new in each", one,
                law(rng, Mixture.gaussian(np.zeros(4), eye), 500), look)  # fmt: skip
     yield prop("far", "about as many of 500,000 numbers as should be are more than 4 standard deviations out (1 if so)",
-               {"betas": plan.betas, "what": "far", "n": 50, "x": np.ones((1, 1, 10, 10)), "tiles": [10, 10], "t": np.arange(2), **FAR}, exact(1.0),
+               {"betas": plan.betas, "what": "far", "n": 2, "x": np.ones((1, 1, 10, 10)), "tiles": [50, 50], "t": np.arange(2), **FAR}, exact(1.0),
                "Which distribution does the noise have, and is something cut off?")  # fmt: skip
+    pair = {**one, "x": one["x"][..., :1], "n": 500}
+    yield prop("alone", "500 calls with a single image of two pixels: the noise is standard normal", pair,
+               alone(rng, Mixture.gaussian(np.zeros(2), np.eye(2))), "Is something done to all numbers of the noise together?")  # fmt: skip
+    yield prop("size", "the variance of the noise, from 800,000 numbers",
+               {"betas": plan.betas, "what": "size", "n": 2, "x": np.ones((1, 1, 10, 10)), "tiles": [64, 64], "t": np.arange(2)},
+               size(1.0, 200, 4096), "Which distribution does the noise have, and is something done to the numbers afterwards?")  # fmt: skip
     yield prop("kept", "x, t and the tables stay as they were", {**case(3, 3, (1, 2, 3)), "what": "kept"}, exact(0.0),
                "Is something changed in place?")  # fmt: skip
 
@@ -295,6 +301,17 @@ def noise_properties(rng: Rng) -> Properties:
     }
     yield prop("far", "among 500,000 numbers of noise about as many as should be are beyond 4 (1 if so)", inputs, exact([[1.0]]),
                "Is something cut off?")  # fmt: skip
+    plan = violent(rng, 3)
+    inputs = {"betas": plan.betas, "scale": np.sqrt(1 - np.array([0.5, *plan.bars[1:], 0.5]))}
+    yield prop("size", "black images (all 0): the variance of the noise that the network sees, from 800,000 numbers",
+               {**inputs, "what": "size", "B": 50, "dim": 400, "shape": (4, 10, 10), "count": 40}, size(1.0, 400, 2000),
+               "Which distribution does the noise have, and is something done to the numbers afterwards?")  # fmt: skip
+    yield prop("alone", "500 batches of one black image of two pixels: the noise that the network sees is standard normal",
+               {**inputs, "what": "alone", "B": 1, "dim": 2, "shape": (1, 2, 1), "count": 500}, alone(rng, normal(np.zeros(2), np.ones(2))),
+               "Is something done to all numbers of the noise together?")  # fmt: skip
+    shared = {**inputs, "what": "shared", "shape": (1, 4, 5), **unshared(16, 20, 40)}
+    yield prop("shared", "black images (all 0): every image that the network sees has noise of its own (1 if neighbours share; 1 if others do)",
+               shared, exact([0.0, 0.0]), "For how many images is noise drawn, and which of it does each get?")  # fmt: skip
 
 
 def gradient_property(rng: Rng, kind: str) -> Property:
@@ -498,10 +515,15 @@ def denoise(rng: Rng) -> Properties:
         "kind": "x0",
         "x_t": np.zeros((1, 1, 10, 10)),
         "t": 1,
-        "tiles": [10, 10],
+        "tiles": [50, 50],
     }
     yield prop("far", "about as many of 500,000 numbers of noise as should be are more than 4 standard deviations out (1 if so)",
-               {**silent, **FAR, "what": "far", "n": 50, "stochastic": 1}, exact(1.0), "Which distribution does the noise have, and is something cut off?")  # fmt: skip
+               {**silent, **FAR, "what": "far", "n": 2, "stochastic": 1}, exact(1.0), "Which distribution does the noise have, and is something cut off?")  # fmt: skip
+    yield prop("size", "the variance of the noise, from 800,000 numbers", {**silent, "what": "size", "n": 2, "tiles": [64, 64], "stochastic": 1},
+               size(tilde(plan, 1), 200, 4096), look)  # fmt: skip
+    pair = {**silent, "theta": np.zeros((4, 2, 1, 2, 1)), "x_t": np.zeros((1, 1, 2, 1)), "tiles": [1, 1], "what": "alone"}
+    yield prop("alone", "500 calls with a single image of two pixels: the noise is normal", {**pair, "n": 1, "calls": 500, "stochastic": 1},
+               alone(rng, normal(np.zeros(2), np.full(2, tilde(plan, 1)))), "Is something done to all numbers of the noise together?")  # fmt: skip
     _, inputs, _ = case(3, 2, "v", 3, (1, 2, 2), 1)
     yield prop("again", "without noise a second call gives the same again (images for which it does not)", {**inputs, "what": "again"}, exact(0.0),
                "Is something random although `stochastic` is false?")  # fmt: skip
@@ -589,15 +611,20 @@ def sample(rng: Rng) -> Properties:
         {**inputs, "what": "rows", "n": 2800},
         law(rng, right, 2800, 48),
     )
+    one = violent(rng, 1)
     silent = {
-        "betas": violent(rng, 1).betas,
+        "betas": one.betas,
         "theta": np.zeros((3, 2, 1, 10, 10)),
         "kind": "eps",
         "clip": 0,
         "stochastic": 0,
     }
     yield prop("far", "about as many of 500,000 numbers at the start as should be are more than 4 standard deviations out (1 if so)",
-               {**silent, **FAR, "what": "far", "n": 50, "tiles": [10, 10]}, exact(1.0), "Which distribution does the start have, and is something cut off?")  # fmt: skip
+               {**silent, **FAR, "what": "far", "n": 2, "tiles": [50, 50]}, exact(1.0), "Which distribution does the start have, and is something cut off?")  # fmt: skip
+    right = end(one, silent["theta"][:, :, :, :1, :1], "eps", np.zeros((1, 1, 1)), np.ones((1, 1, 1)), False)
+    yield prop("size", "the variance of the start, seen behind one step of a network that says 0, from 800,000 numbers",
+               {**silent, "what": "size", "n": 2, "tiles": [64, 64]}, size(right.cov[0, 0], 200, 4096),
+               "Which distribution does the start have, and is something done to its numbers?")  # fmt: skip
     plan, inputs = case(3, "v", (1, 2, 2), 1)
     yield prop("kept", "x_T stays as it was", {**inputs, "what": "kept", "n": 3, "x_T": signed(rng, 0.4, 1.6, (3, 1, 2, 2))}, exact(0.0),
                "Is something changed in place?")  # fmt: skip

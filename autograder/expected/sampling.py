@@ -12,7 +12,20 @@ from scipy.stats import norm
 
 from autograder.exact import Mixture, UniformCells
 from autograder.exact import chequerboard as chequerboard_law
-from autograder.expected import Property, draws, exact, expects, law, prop, rows_law, within
+from autograder.expected import (
+    RADIUS,
+    Property,
+    alone,
+    draws,
+    exact,
+    expects,
+    law,
+    prop,
+    rows_law,
+    size,
+    size_and_ends,
+    within,
+)
 
 
 def random_cov(rng: np.random.Generator, d: int, correlation: float = 0.7) -> np.ndarray:
@@ -101,9 +114,13 @@ def gaussian(rng: np.random.Generator) -> Iterator[Property]:
     chance = 2 * norm.sf(radius)  # that one of n * d independent numbers is farther out than that
     mean, sd = rng.uniform(1, 3, d) * rng.choice([-1, 1], d), rng.uniform(0.5, 1.5, d)
     yield prop("far", "numbers more than 3.55 standard deviations from the mean are as frequent as they should be",
-               {"view": "far", "n": n, "mean": mean, "cov": np.diag(sd**2), "sd": sd, "radius": radius},
+               {"view": "far", "n": n, "mean": mean, "sd": sd, "radius": radius},
                draws(d * chance, np.sqrt(d * chance * (1 - chance)), n),
                "Are the numbers that you start from normal, with all their far ends?")  # fmt: skip
+    d, n = 200, 4_000
+    yield prop("size", "the variance of 800,000 independent numbers, in units of what it should be",
+               {"view": "size", "n": n, "mean": rng.uniform(-2, 2, d), "sd": rng.uniform(0.5, 1.5, d)}, size(1.0, d, n),
+               "Have the numbers that you start from variance 1, and is something done to them afterwards?")  # fmt: skip
 
 
 def _points(rng: np.random.Generator, mean: np.ndarray, cov: np.ndarray, distances: list[float]) -> np.ndarray:
@@ -197,6 +214,12 @@ def mixture(rng: np.random.Generator) -> Iterator[Property]:
                "No row may come from that component: it lies far from all the others.")  # fmt: skip
     yield one_call(rng, "zero", "next to a component of weight zero the others keep their weights", _inputs(target), target,
                    4_000, look)  # fmt: skip
+    d, n, sd = 32, 20_000, rng.uniform(0.5, 1.5, (2, 32))
+    centres = 40 * np.eye(2, d)
+    wide = {"weights": [0.5, 0.5], "means": centres, "covs": np.stack([np.diag(row**2) for row in sd])}
+    yield prop("size", f"the variance around the centres of two components far from each other, from {n * d:,} numbers, in units of what it should be",
+               {**wide, "view": "size", "n": n, "sd": sd}, size(1.0, d, n),
+               "Have the numbers that you start from variance 1, and is something done to them afterwards?")  # fmt: skip
     target = random_mixture(rng, 2, 1)
     yield one_call(rng, "law1", "5,000 samples of 2 components in 1D", _inputs(target), target, 5_000, look)
     target = random_mixture(rng, 4, 5)
@@ -248,6 +271,9 @@ def two_gaussians(rng: np.random.Generator) -> Iterator[Property]:
                {"view": "near", "n": 8_000, "centre": TWO.means[k], "radius": 1.9, "keep": 3_500},
                law(rng, Mixture.gaussian(TWO.means[k], TWO.covs[k]), 3_500),
                "Which number is the standard deviation, which the variance?")  # fmt: skip
+    n, d = 300_000, 200  # so many numbers are looked at together
+    yield prop("size", f"the variance around the centres, from {2 * n:,} numbers", {"view": "size", "n": n, "width": d},
+               size(0.09, d, 2 * n // d), "How wide is each blob, and is something done to the normal numbers?")  # fmt: skip
     yield row_means(rng, {}, TWO, 5, 1_000)
     yield single_rows(rng, {}, TWO, 1_000)
 
@@ -298,9 +324,14 @@ def perturb(rng: np.random.Generator) -> Iterator[Property]:
                "Which of torch's random functions draws from N(0, 1)?")  # fmt: skip
     yield prop("rows", "neighbouring rows have independent noise", inputs(n, 2, 1_200, view="eps"),
                rows_law(rng, normal, n * 1_200), INDEPENDENT)  # fmt: skip
+    yield prop("size", "the variance of ε, and how many of 800,000 numbers are far from 0", inputs(5, 200, 800, view="size", radius=RADIUS),
+               size_and_ends(1.0, 200, 4_000),
+               "Which of torch's random functions draws from N(0, 1), and is something done to its numbers?")  # fmt: skip
     yield prop("noised", "x_t has mean α x_0 and standard deviation σ", inputs(n, 2, copies, view="x_t"),
                law(rng, normal, n * copies), "Does σ scale the noise itself, or its square?")  # fmt: skip
     yield prop("means", "the mean noise of 4 rows varies from call to call as it does for independent rows",
                inputs(4, 2, view="means", calls=1_000), law(rng, RowMean(normal, 4), 1_000), INDEPENDENT)  # fmt: skip
+    yield prop("alone", "500 calls with one row of two numbers: ε is standard normal", inputs(1, 2, view="calls", calls=500), alone(rng, normal),
+               "Is something done to all numbers of ε together?")  # fmt: skip
     yield prop("inputs", "x0, alpha and sigma are not changed", inputs(3, 2, view="inputs"), exact(np.zeros(3)),
                "Operators such as += and functions that end in _ write into the tensor they are given.")  # fmt: skip

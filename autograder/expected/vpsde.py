@@ -18,7 +18,7 @@ from autograder.exact import (
     heun_ode,
     v_moments,
 )
-from autograder.expected import Property, draws, exact, expects, law, prop, rows_law
+from autograder.expected import RADIUS, Property, alone, draws, exact, expects, law, prop, rows_law, size_and_ends, unshared
 
 Rng = np.random.Generator
 Iterates = Iterator[Property]
@@ -108,9 +108,14 @@ def perturb(rng: Rng) -> Iterates:
                {**rates(vp), "what": "sum", "n": n, "t": t, "point": point}, law(rng, sums, n),
                "x_t and the returned ε have to fit together, row by row, each row with its own α and σ.")  # fmt: skip
     vp, normal = steep(rng), Mixture.gaussian(np.zeros(2), np.eye(2))
-    inputs = {**rates(vp), "what": "noise", "n": n}
+    inputs = {**rates(vp), "what": "noise", "n": n, "dim": 2}
     yield prop("noise", "ε is standard normal", inputs, law(rng, normal, n))
     yield prop("rows", "every row has its own ε", {**inputs, "n": 4000}, rows_law(rng, normal, 4000))
+    yield prop("alone", "500 calls with one point each: ε is standard normal", {**rates(vp), "what": "alone", "n": 1, "dim": 2, "calls": 500},
+               alone(rng, normal), "Is something done to all numbers of ε together?")  # fmt: skip
+    yield prop("size", "the variance of ε, and how many of 800,000 numbers are far from 0", {**inputs, "what": "size", "dim": 40, "radius": RADIUS},
+               size_and_ends(1.0, 200, 4000),
+               "Which distribution does ε have, and is something done to the numbers afterwards?")  # fmt: skip
 
 
 # --------------------------------------------------------------------------------------------------------- the samplers
@@ -160,7 +165,22 @@ def ode_properties(rng: Rng, solve: Callable[..., np.ndarray], looks: dict[str, 
     end = Mixture.gaussian(A[0], (A[1:] - A[0]).T @ (A[1:] - A[0]))
     yield prop("start", "without x_T, the start is standard normal (seen at the end of the trajectories)",
                {**rates(vp), **network.inputs, "what": "last", "n": n}, law(rng, end, n), looks["start"])  # fmt: skip
+    yield start_size(rng)
     yield default_grid(rng)
+
+
+def silent_inputs(vp: VP, ts: np.ndarray, d: int) -> dict[str, np.ndarray | float]:
+    """Probe inputs for a network that says 0 and a start at 0."""
+    return {**rates(vp), "ts": ts, "x_T": np.zeros(d), "M": np.zeros((len(ts), d, d)), "m": np.zeros((len(ts), d))}
+
+
+def start_size(rng: Rng) -> Property:
+    """The variance of the start."""
+    ts = coarse_grid(rng, 2)
+    return prop("start_size", "without x_T: the variance of the start, and how many of 800,000 numbers are far from 0",
+                {**rates(steep(rng)), "ts": ts, "what": "start_size", "n": 20_000, "dim": 40, "radius": RADIUS},
+                size_and_ends(1.0, 200, 4000),
+                "Which distribution does the start have, and is something done to its numbers?")  # fmt: skip
 
 
 def default_grid(rng: Rng) -> Property:
@@ -225,11 +245,15 @@ def sample_sde(rng: Rng) -> Iterates:
     vp, network, maps = case(2, 2)
     inputs = {**rates(vp), **network.inputs, "what": "first", "x_T": rng.uniform(0.5, 2, (3, 2))}
     yield prop("first", "the first points are those that were given", inputs, exact(inputs["x_T"]))
-    d, ts = 20, coarse_grid(rng, 4)[:2]
+    d, ts = 40, coarse_grid(rng, 4)[:2]
     variance = vp.beta(ts[0]) * (ts[0] - ts[1])
-    silent = {"ts": ts, "x_T": np.zeros(d), "M": np.zeros((2, d, d)), "m": np.zeros((2, d))}
-    yield prop("size", "the variance of one step's noise, from 400,000 numbers", {**rates(vp), **silent, "what": "size", "n": n},
-               draws(variance, variance * np.sqrt(2 / d), n), look)  # fmt: skip
+    inputs = {**silent_inputs(vp, ts, 2), "what": "alone", "calls": 500, "n": 1}
+    yield prop("alone", "500 calls with one point each: the noise of one step is normal", inputs,
+               alone(rng, Mixture.gaussian(np.zeros(2), variance * np.eye(2))), "Is something done to all numbers of the noise together?")  # fmt: skip
+    inputs = {**silent_inputs(vp, ts, d), "what": "size", "n": n, "radius": RADIUS * np.sqrt(variance)}
+    yield prop("size", "the variance of one step's noise, and how many of 800,000 numbers are far from 0", inputs,
+               size_and_ends(variance, 200, 4000), look)  # fmt: skip
+    yield start_size(rng)
     vp, network, maps = case(2, 2)
     mean, cov = np.zeros(2), np.eye(2)
     for step in maps:
@@ -333,6 +357,14 @@ def loss_properties(rng: Rng, moments: Moments, predicts_v: bool, looks: dict[st
     yield prop("gradient", "the expected gradient for each of its parameters", inputs,
                draws(right, sd / np.sqrt(B), count, 2e-3 * np.abs(right).max()),
                "Does the gradient reach the network through every term of the loss?")  # fmt: skip
+    yield prop("size", "data that are 0: the variance of ε in the points that the network sees, and how many of 800,000 numbers are far from 0",
+               {**rates(vp), "what": "size", "B": 50, "dim": 400, "count": 40, "radius": RADIUS}, size_and_ends(1.0, 400, 2000),
+               "Which distribution does ε have, and is something done to the numbers afterwards?")  # fmt: skip
+    yield prop("alone", "500 batches of one row that is 0: the ε in the point that the network sees is standard normal",
+               {**rates(vp), "what": "alone", "B": 1, "dim": 2, "count": 500}, alone(rng, Mixture.gaussian(np.zeros(2), np.eye(2))),
+               "Is something done to all numbers of ε together?")  # fmt: skip
+    yield prop("shared", "data that are 0: every row that the network sees has an ε of its own (1 if neighbours share; 1 if others do)",
+               {**rates(vp), "what": "shared", **unshared(16, 20, 40)}, exact([0.0, 0.0]), "How many rows of ε are drawn, and for whom?")  # fmt: skip
 
 
 @expects("vpsde.loss", needs=(*PROCESS, "vpsde.perturb"))

@@ -635,3 +635,46 @@ def sample_gaussian(n, mean, cov, generator=None):
     code cuts them off. Look for what limits the random numbers.""",
     source="plausible (guarding against outliers)",
 )
+
+answer(
+    "sampling.gaussian",
+    "cut-at-two",
+    swap=[("z = torch.randn(n, len(mean), generator=generator)",
+           "z = torch.nn.init.trunc_normal_(torch.empty(n, len(mean)), generator=generator)")],
+    says="""Mean and correlations are right, but the samples lie too close together and none is far out: the numbers you start from are
+    normal ones without their ends. Read in the documentation what that function does beyond two standard deviations.""",
+    source="plausible (torch.nn.init.trunc_normal_ cuts at 2 unless told otherwise)",
+)
+answer(
+    "sampling.mixture",
+    "noise-clamped",
+    swap=[("torch.einsum(\"nij,nj->ni\", factors, z)", "torch.einsum(\"nij,nj->ni\", factors, z.clamp(-2.25, 2.25))")],
+    says="""Each component is a few per cent too narrow: the normal numbers you start from are held back at some distance. A Gaussian
+    has points out there, too.""",
+    source="plausible (a guard against outliers)",
+)
+answer(
+    "sampling.two_gaussians",
+    "eleven-uniforms",
+    swap=[("torch.randn(n, 2, generator=generator)", "(torch.rand(n, 2, 11, generator=generator).sum(2) - 5.5)")],
+    says="""The blobs look normal and are a few per cent too narrow. If you build normal numbers from uniform ones: which variance has one
+    uniform number, and so which has your sum?""",
+    source="plausible: the sum of twelve uniforms minus 6 is an old recipe, here off by one",
+)
+answer(
+    "sampling.perturb",
+    "noise-dropped-out",
+    swap=[("eps = torch.randn(x0.shape, generator=generator)",
+           "eps = torch.nn.functional.dropout(torch.randn(x0.shape, generator=generator), 0.05)")],
+    says="""Some numbers of ε are exactly 0 and the others a little too large: there is a dropout behind the normal numbers. What has ε to be
+    distributed like?""",
+    source="plausible (dropout applied to the wrong tensor)",
+)
+answer(
+    "sampling.perturb",
+    "noise-standardised",
+    swap=[("    return alpha * x0", "    eps = eps / eps.std()\n    return alpha * x0")],
+    says="""With large batches your noise looks right, with a single row it does not: its numbers are divided by their own spread, so they depend
+    on each other. Standard normal numbers have spread 1 on average, not each time.""",
+    source="plausible: normalisation as a habit",
+)

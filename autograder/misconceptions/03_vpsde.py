@@ -930,3 +930,89 @@ answer(
     and the root of the step. Compare the factor with the equation.""",
     source="plausible (temperature tricks)",
 )
+
+# ---- the size of the noise, and whose it is
+
+answer(
+    "vpsde.perturb",
+    "cut-at-two",
+    swap=[("torch.randn(x0.shape, generator=generator, dtype=x0.dtype)",
+           "torch.nn.init.trunc_normal_(torch.empty(x0.shape), generator=generator)")],
+    says="""None of the numbers in ε is far from 0, and their variance is too small: they are normal numbers without their ends. Read in the
+    documentation what your random function does beyond two standard deviations.""",
+    source="plausible (torch.nn.init.trunc_normal_ cuts at 2 unless told otherwise)",
+)
+for method in ("ode", "sde"):
+    answer(
+        "vpsde.sample_" + method,
+        "start-clamped",
+        swap=[("x = torch.randn(n, dim, generator=generator) if", "x = torch.randn(n, dim, generator=generator).clamp(-2.5, 2.5) if")],
+        says="""Your trajectories never start farther out than some distance, so their start is a few per cent too narrow. Standard normal
+        points have no such bound.""",
+        source="plausible (a guard against outliers)",
+    )
+answer(
+    "vpsde.sample_heun",
+    "start-from-uniforms",
+    swap=[("x = torch.randn(n, dim, generator=generator) if", "x = torch.rand(n, dim, 11, generator=generator).sum(2) - 5.5 if")],
+    says="""Your steps are right, and the start is nearly so: its points lie a few per cent too close to 0. If normal numbers are built from
+    uniform ones, which variance has one of those, and so which has their sum?""",
+    source="plausible: the sum of twelve uniforms minus 6 is an old recipe, here off by one",
+)
+answer(
+    "vpsde.sample_sde",
+    "noise-clamped",
+    swap=[("noise = torch.randn(x.shape, generator=generator)", "noise = torch.randn(x.shape, generator=generator).clamp(-2, 2)")],
+    says="""No step is ever shaken harder than some bound, and the variance of its noise is a few per cent too small: the far numbers are
+    held back. Steps of a Brownian motion have all of them.""",
+    source="plausible (a guard against outliers)",
+)
+for task, tail in (
+    ("loss", "    return (sigma * self.network(x_t, t) + eps).square().sum(dim=1).mean()"),
+    ("v_loss", "    return (self.network(x_t, t) - self.v_target(x0, eps, t)).square().sum(dim=1).mean()"),
+):
+    for name, noise, says, source in (
+        (
+            "neighbours-share-noise",
+            "torch.randn((len(x0) + 1) // 2, x0.shape[1], generator=generator).repeat_interleave(2, 0)[: len(x0)]",
+            """Two neighbouring rows of the batch get the same ε. The mean of your loss is right, but half of the noise is missing, and the loss
+            scatters accordingly. How many rows of ε does a batch need?""",
+            "plausible",
+        ),
+        (
+            "halves-share-noise",
+            "torch.randn((len(x0) + 1) // 2, x0.shape[1], generator=generator).repeat(2, 1)[: len(x0)]",
+            """The second half of the batch gets the same ε as the first. The mean of your loss is right, but half of the noise is missing.
+            (If ε was meant to come in opposite pairs: something is left out.)""",
+            "plausible: antithetic draws without their sign",
+        ),
+        (
+            "noise-clamped",
+            "torch.randn(x0.shape, generator=generator).clamp(-2, 2)",
+            """The variance of the ε in your loss is a few per cent too small, and no number of it is far from 0: something holds them back.""",
+            "plausible (a guard against outliers)",
+        ),
+    ):
+        answer(
+            "vpsde." + task,
+            name,
+            cell=f'''
+@attach(VPSDE)
+def {task}(self, x0, generator=None):
+    t = 1 - torch.rand(len(x0), generator=generator)
+    alpha, sigma = self.alpha(t)[:, None], self.sigma(t)[:, None]
+    eps = {noise}
+    x_t = alpha * x0 + sigma * eps
+{tail}
+''',
+            says=says,
+            source=source,
+        )
+answer(
+    "vpsde.perturb",
+    "noise-standardised",
+    swap=[("    x_t = self.alpha", "    eps = eps / eps.std()\n    x_t = self.alpha")],
+    says="""With large batches your noise looks right, with a single row it does not: its numbers are divided by their own spread, so they depend
+    on each other. Standard normal numbers have spread 1 on average, not each time.""",
+    source="plausible: normalisation as a habit",
+)

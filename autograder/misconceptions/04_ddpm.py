@@ -1852,3 +1852,77 @@ answer(
     says="""You return one number for the batch. One for each row is asked for.""",
     source="plausible",
 )
+
+# ---- the size of the noise, and whose it is
+
+answer(
+    "ddpm.mixture",
+    "heaps-from-uniforms",
+    swap=[("centre + torch.randn(n, 1, generator=generator)", "centre + torch.rand(n, 11, generator=generator).sum(1, keepdim=True) - 5.5")],
+    says="""Both heaps look normal and are a few per cent too narrow. If you build normal numbers from uniform ones: which variance has one
+    uniform number, and so which has your sum?""",
+    source="plausible: the sum of twelve uniforms minus 6 is an old recipe, here off by one",
+)
+for task, draw in (
+    ("ddpm.negative_elbo", "noise = torch.randn(x0.shape, generator=generator)"),
+    ("ddpm.loss", "x_t = self.q_sample(x0, t, torch.randn(x0.shape, generator=generator))"),
+):
+    half = "torch.randn((len(x0) + 1) // 2, x0.shape[1], generator=generator)"
+    for name, noise, says, source in (
+        (
+            "neighbours-share-noise",
+            half + ".repeat_interleave(2, 0)[: len(x0)]",
+            """Two neighbouring rows of the batch get the same noise. Each loss is right on average, but half of the noise is missing. How many
+            rows of noise does a batch need?""",
+            "plausible",
+        ),
+        (
+            "halves-share-noise",
+            half + ".repeat(2, 1)[: len(x0)]",
+            """The second half of the batch gets the same noise as the first. Each loss is right on average, but half of the noise is missing.
+            (If the noise was meant to come in opposite pairs: something is left out.)""",
+            "Song et al. 2021 (DDIM), public code: antithetic draws; here of the noise, and without their sign",
+        ),
+        (
+            "noise-clamped",
+            "torch.randn(x0.shape, generator=generator).clamp(-2, 2)",
+            """The variance of your noise is a few per cent too small, and no number of it is far from 0: something holds them back.""",
+            "plausible (a guard against outliers)",
+        ),
+    ):
+        swap = [(draw, draw.replace("torch.randn(x0.shape, generator=generator)", noise))]
+        answer(task, name, swap=swap, says=says, source=source)
+answer(
+    "ddpm.sample",
+    "noise-truncated",
+    swap=[("self.beta[t].sqrt() * torch.randn(x.shape, generator=generator)",
+           "self.beta[t].sqrt() * torch.nn.init.trunc_normal_(torch.empty(x.shape), generator=generator)")],
+    says="""The noise of your steps is too small, and none of it is far out: these are normal numbers without their ends. That makes samples
+    look tidier than the data are. Which distribution does the algorithm add?""",
+    source="Brock et al. 2019 (BigGAN): the truncation trick",
+)
+answer(
+    "ddpm.sample_and_track",
+    "noise-clamped",
+    swap=[("beta.sqrt() * torch.randn(count, 1, generator=generator)", "beta.sqrt() * torch.randn(count, 1, generator=generator).clamp(-2, 2)")],
+    says="""No step of yours is shaken harder than some bound, and the variance of its noise is a few per cent too small: the far numbers are held
+    back. Do you want to tame them?""",
+    source="plausible (a guard against outliers)",
+)
+answer(
+    "ddpm.sample_posterior",
+    "noise-dropped-out",
+    swap=[("variance.sqrt() * torch.randn(x.shape, generator=generator)",
+           "variance.sqrt() * torch.nn.functional.dropout(torch.randn(x.shape, generator=generator), 0.05)")],
+    says="""In every step a few numbers get no noise at all and the others a little too much: there is a dropout behind the normal numbers. What
+    does it do to their variance?""",
+    source="plausible (dropout that is not switched off)",
+)
+answer(
+    "ddpm.sample",
+    "noise-standardised",
+    swap=[("            x = x + self.beta[t].sqrt() * torch.randn(x.shape, generator=generator)", "            noise = torch.randn(x.shape, generator=generator)\n            x = x + self.beta[t].sqrt() * noise / noise.std()")],
+    says="""With large batches your noise looks right, with a single point it does not: its numbers are divided by their own spread, so they depend
+    on each other. Standard normal numbers have spread 1 on average, not each time.""",
+    source="plausible: normalisation as a habit",
+)

@@ -1429,6 +1429,13 @@ for name, swap, says, source in (
         "torch documentation: batch_first is False by default",
     ),
     (
+        "tanh-at-the-end",
+        [(HEAD, "return torch.tanh(self.head(F.silu(" + JOIN_FULL + ")))")],
+        """However large the weights, your outputs stay small: the last operation bounds them on both sides. Noise knows no bounds. (Pictures have
+        them, but it is rarely pictures that the network is asked for.)""",
+        "Radford et al. 2016 end a generator so",
+    ),
+    (
         "relu-at-the-end",
         [(HEAD, "return F.relu(self.head(F.silu(" + JOIN_FULL + ")))")],
         """Your outputs are never negative, but half of all noise is. What is the last operation?""",
@@ -1829,3 +1836,70 @@ for name, swap, says, source in (
     ),
 ):
     answer("train.script", name, swap=swap, says=says, source=source)
+
+# ---- the size of the noise, and whose it is
+
+answer(
+    "mnist.add_noise",
+    "dropped-out",
+    swap=[("noise = torch.randn_like(x)", "noise = F.dropout(torch.randn_like(x), 0.05)")],
+    says="""Some pixels get no noise at all and the others a little too much: there is a dropout behind the normal numbers. What does it do to
+    their variance?""",
+    source="plausible (dropout applied to the wrong tensor)",
+)
+for name, noise, says, source in (
+    (
+        "neighbours-share-noise",
+        "torch.randn_like(x[: (len(x) + 1) // 2]).repeat_interleave(2, 0)[: len(x)]",
+        """Two neighbouring images of the batch get the same noise. The mean of your loss is right, but half of the noise is missing. For how many
+        images is noise needed?""",
+        "plausible",
+    ),
+    (
+        "halves-share-noise",
+        "torch.randn_like(x[: (len(x) + 1) // 2]).repeat(2, 1, 1, 1)[: len(x)]",
+        """The second half of the batch gets the same noise as the first. The mean of your loss is right, but half of the noise is missing. (If the
+        noise was meant to come in opposite pairs: something is left out.)""",
+        "Song et al. 2021 (DDIM), public code: antithetic draws; here of the noise, and without their sign",
+    ),
+    (
+        "noise-clamped",
+        "torch.randn_like(x).clamp(-2, 2)",
+        """The variance of the noise in your steps is a few per cent too small, and no number of it is far from 0: something holds them back.""",
+        "plausible: pixels are clamped, noise is not",
+    ),
+):
+    answer(
+        "mnist.train_step",
+        name,
+        swap=[("    noisy, noise = self.add_noise(x, t)\n", f"""    noise = {noise}
+    bar = spread(self.alpha_bar[t], x)
+    noisy = bar.sqrt() * x + (1 - bar).sqrt() * noise
+""")],
+        says=says,
+        source=source,
+    )
+answer(
+    "mnist.denoise",
+    "noise-clamped",
+    swap=[(".sqrt() * torch.randn_like(x_t)", ".sqrt() * torch.randn_like(x_t).clamp(-2, 2)")],
+    says="""The variance of your steps' noise is a few per cent too small, and no number of it is far from 0: the noise is cut as images are. Which of
+    the two has a bound?""",
+    source="plausible: pixels are clamped, noise is not",
+)
+answer(
+    "mnist.sample",
+    "start-truncated",
+    swap=[("torch.randn(n, *self.shape, device=device)", "torch.nn.init.trunc_normal_(torch.empty(n, *self.shape, device=device))")],
+    says="""Your images start too close to 0, and no number is far out: these are normal numbers without their ends. Read in the documentation what
+    your random function does beyond two standard deviations.""",
+    source="Brock et al. 2019 (BigGAN): the truncation trick",
+)
+answer(
+    "mnist.add_noise",
+    "noise-standardised",
+    swap=[("noise = torch.randn_like(x)", "noise = torch.randn_like(x)\n    noise = noise / noise.std()")],
+    says="""With large batches your noise looks right, with a single small image it does not: its numbers are divided by their own spread, so they depend
+    on each other. Standard normal numbers have spread 1 on average, not each time.""",
+    source="plausible: normalisation as a habit",
+)

@@ -29,7 +29,7 @@ def bytes_each(result: Any) -> float:
 
 @probe("ddpm.mixture")
 def mixture(case: SimpleNamespace, sample_mixture: Any) -> Any:
-    """Rows of one call ("rows"), how far each is from the nearer centre ("around"), how many are far from both ("far") and the
+    """Rows of one call ("rows"), how far each is from the nearer centre ("around"), their mean squares ("size"), how many are far from both ("far") and the
     type of the numbers ("type"); or of many calls all rows ("calls"), the mean row of each ("means"), the mean way from the
     nearer centre ("around_means") and how often the part of them on the right is not within limits ("parts")."""
     generator = torch.Generator().manual_seed(torch.initial_seed() + 1)
@@ -49,6 +49,8 @@ def mixture(case: SimpleNamespace, sample_mixture: Any) -> Any:
     rows = _rows(sample_mixture(case.n, generator=generator), case.n)
     if case.view == "rows":
         return rows
+    if case.view == "size":
+        return (around(rows) ** 2).reshape(-1, 200).mean(1)
     return around(rows) if case.view == "around" else float((np.abs(around(rows)) > case.radius).sum())
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from helpers.probes import WrongType, need, probe
-from helpers.probes.vpsde import look_at, tensor
+from helpers.probes.vpsde import Listener, heard, look_at, mean_squares, tensor
 
 
 def steps_of(t: torch.Tensor, last: int) -> torch.Tensor:
@@ -74,6 +74,10 @@ def losses(case: SimpleNamespace, cls: Any, method: str) -> Any:
     """Losses of rows that are all alike (x0), listed (rows) or fresh normals (mean, factor); or their gradients."""
     if case.what in ("bands", "far"):
         return banded(case, cls, method)
+    if case.what in ("size", "alone", "shared"):
+        network, last = Listener(), len(case.scale) - 1
+        call = getattr(process(case, cls, network), method)
+        return heard(case, network, lambda: call(torch.zeros(case.B, case.dim)), lambda t: case.scale[steps_of(t, last)])
     if case.what == "times":
         found = []
         for theta in case.thetas:  # one network for each t, wrong at that t only
@@ -236,11 +240,16 @@ def tails(case: SimpleNamespace, x: torch.Tensor) -> bool:
 
 def sampled(case: SimpleNamespace, cls: Any, method: str, how: dict[str, Any]) -> Any:
     """What a sampler returns on a network that is known at every t."""
-    if case.what == "far":
+    if case.what in ("far", "size"):
         shape = (case.n, case.dim)
-        one = getattr(cls(silent, case.betas[:1]), method)(shape, **how)
-        two = getattr(cls(silent, case.betas), method)(shape, **how, x_T=torch.zeros(shape))
-        return [tails(case, tensor(one)), tails(case, tensor(two))]
+        one = tensor(getattr(cls(silent, case.betas[:1]), method)(shape, **how))
+        two = tensor(getattr(cls(silent, case.betas), method)(shape, **how, x_T=torch.zeros(shape)))
+        if case.what == "size":
+            return torch.stack([mean_squares(one), mean_squares(two)], dim=1)
+        return [tails(case, one), tails(case, two)]
+    if case.what == "alone":  # many calls for one point each
+        call, x_T = getattr(cls(silent, case.betas), method), torch.zeros(1, case.dim)
+        return torch.cat([tensor(call((1, case.dim), **how, x_T=x_T.clone())) for _ in range(case.calls)])
     call = getattr(process(case, cls, Steps(case.theta)), method)
     dim = case.theta.shape[1]
     if not hasattr(case, "x_T"):
@@ -253,9 +262,11 @@ def sampled(case: SimpleNamespace, cls: Any, method: str, how: dict[str, Any]) -
 def sample_and_track(case: SimpleNamespace, function: Any) -> Any:
     """The samples, and the history of sample 0."""
     units = {name: getattr(case, name) for name in ("mean", "std") if hasattr(case, name)}
-    if case.what == "far":
+    if case.what in ("far", "size"):
         one, _ = two_parts(function(silent, case.n, betas=case.betas[:1]))
         two, _ = two_parts(function(silent, case.n, betas=case.betas, x_T=torch.zeros(case.n, 1)))
+        if case.what == "size":
+            return torch.stack([mean_squares(one), mean_squares(two)], dim=1)
         return [tails(case, one), tails(case, two)]
     network = Steps(case.theta)
     if case.what == "default":

@@ -11,7 +11,7 @@ from torch import nn
 from helpers.probes import WrongType, need, probe
 from helpers.probes.ddpm import bytes_each, changed
 from helpers.probes.ddpm_samplers import tails
-from helpers.probes.vpsde import tensor
+from helpers.probes.vpsde import Listener, heard, mean_squares, tensor
 
 
 def look_at(x: Any, t: Any) -> None:
@@ -190,7 +190,7 @@ def betas(case: SimpleNamespace, make_betas: Any) -> Any:
 def add_noise(case: SimpleNamespace, cls: Any) -> Any:
     """The noise, its sum with the noisy images, or what is left of these when images and noise are taken out."""
     x, t = tiled(case.x, case), case.t.round().long()
-    if case.what in ("sum", "noise", "far"):  # one image for every t, many times over
+    if case.what in ("sum", "noise", "far", "size"):  # one image for every t, many times over
         x, t = x.expand(case.n, *x.shape[1:]).contiguous(), t.repeat(case.n // len(t))
     made = process(case, cls, Constant(torch.zeros(1)), x.shape[1:])
     held = [x, t, made.betas, made.alpha_bar]
@@ -202,8 +202,8 @@ def add_noise(case: SimpleNamespace, cls: Any) -> Any:
     noisy, noise = like(noisy, x, "noisy"), like(noise, x, "noise")
     if case.what == "kept":
         return changed(before, held)
-    if case.what == "far":
-        return tails(case, noise)
+    if case.what in ("far", "size"):
+        return tails(case, noise) if case.what == "far" else mean_squares(noise)
     if case.what == "rest":
         a, s = case.signal.reshape(-1, 1, 1, 1), case.spread.reshape(-1, 1, 1, 1)
         return (noisy - a * x - s * noise).abs().flatten(1).amax(1)
@@ -229,6 +229,11 @@ def train_step(case: SimpleNamespace, cls: Any) -> Any:
     if case.what == "times":  # one network for each t, wrong at that t only
         x = case.x.repeat(case.B, 1, 1, 1)
         return torch.stack([repeated(case, cls, Pixels(theta), x) for theta in case.thetas], dim=1)
+    if case.what in ("size", "alone", "shared"):
+        network, x = Listener(), torch.zeros(case.B, *case.shape.int().tolist())
+        made = process(case, cls, network, x.shape[1:])
+        made.optimizer = torch.optim.SGD(network.parameters(), lr=0.0)
+        return heard(case, network, lambda: made.train_step(x.clone()), lambda t: case.scale[row_of(t, len(case.scale))])
     if case.what in ("bands", "far"):
         x = torch.full((case.B, *case.shape.int().tolist()), float(case.value))
         table = torch.stack(
@@ -298,6 +303,9 @@ def denoise(case: SimpleNamespace, cls: Any) -> Any:
     """One step: its images, the rows of many copies of one image, how many numbers are far out, or what has changed."""
     x_t = case.x_t if case.what in ("images", "kept", "again") else tiled(case.x_t, case).repeat(case.n, 1, 1, 1)
     made = process(case, cls, Pixels(tiled(case.theta, case)), x_t.shape[1:])
+    if case.what == "alone":  # many calls for one image each
+        calls = [like(made.denoise(x_t.clone(), int(case.t), **flag(case)), x_t) for _ in range(case.calls)]
+        return torch.cat(calls).flatten(1)
     held = [x_t, made.betas, made.alpha_bar]
     before = [value.clone() for value in held]
     result = like(made.denoise(x_t, int(case.t), **flag(case)), x_t)
@@ -305,8 +313,8 @@ def denoise(case: SimpleNamespace, cls: Any) -> Any:
         return changed(before, held)
     if case.what == "again":
         return float((made.denoise(x_t, int(case.t), **flag(case)) != result).flatten(1).any(1).sum())
-    if case.what == "far":
-        return tails(case, result)
+    if case.what in ("far", "size"):
+        return tails(case, result) if case.what == "far" else mean_squares(result)
     return result if case.what == "images" else blocks(result, case.x_t.shape[1:])
 
 
@@ -326,8 +334,8 @@ def sample(case: SimpleNamespace, cls: Any) -> Any:
     images = tensor(made.sample(case.n, **given))
     if images.shape != (case.n, *shape):
         raise WrongType(f"returned the shape {list(images.shape)}, expected {[case.n, *shape]}")
-    if case.what == "far":
-        return tails(case, images)
+    if case.what in ("far", "size"):
+        return tails(case, images) if case.what == "far" else mean_squares(images)
     if case.what == "kept":
         return changed(before, [given["x_T"]])
     return blocks(images, case.theta.shape[2:]) if case.what == "rows" else images

@@ -38,18 +38,27 @@ def _collect(case: SimpleNamespace, draw: Callable[[int], Any]) -> Any:
 
 @probe("sampling.gaussian")
 def gaussian(case: SimpleNamespace, sample_gaussian: Any) -> Any:
-    """Samples for one mean and covariance, or how many numbers of each are far from the mean."""
-    if case.view == "far":
-        rows = to_array(sample_gaussian(case.n, case.mean, case.cov))
+    """Samples for one mean and covariance; or of independent numbers how many of each row are far from the mean, or the row's
+    mean square in units of their variances."""
+    if case.view in ("far", "size"):
+        rows = to_array(sample_gaussian(case.n, case.mean, (case.sd**2).diag()))
         if rows.shape != (case.n, len(case.mean)):
             raise WrongType(f"returned the shape {list(rows.shape)} for n = {case.n} and d = {len(case.mean)}")
-        return (np.abs(rows - case.mean.double().numpy()) > case.radius * case.sd.double().numpy()).sum(1)
+        rows = (rows - case.mean.double().numpy()) / case.sd.double().numpy()
+        return (rows**2).mean(1) if case.view == "size" else (np.abs(rows) > case.radius).sum(1)
     return _collect(case, lambda n: sample_gaussian(n, case.mean, case.cov))
 
 
 @probe("sampling.mixture")
 def mixture(case: SimpleNamespace, sample_mixture: Any) -> Any:
-    """Samples for one mixture, or how many of them are near a given point."""
+    """Samples for one mixture, how many of them are near a given point, or how wide they lie around the nearer of two centres."""
+    if case.view == "size":
+        rows = to_array(sample_mixture(case.n, case.weights, case.means, case.covs))
+        means, sd = case.means.double().numpy(), case.sd.double().numpy()
+        if rows.shape != (case.n, means.shape[1]):
+            raise WrongType(f"returned the shape {list(rows.shape)} for n = {case.n} and d = {means.shape[1]}")
+        ways = (rows[:, None] - means) / sd
+        return (ways**2).mean(2).min(1)
     if case.view == "count":
         rows = to_array(sample_mixture(case.n, case.weights, case.means, case.covs))
         if rows.shape != (case.n, case.means.shape[1]):
@@ -72,7 +81,13 @@ def mixture_log_prob(case: SimpleNamespace, mixture_log_prob: Any) -> Any:
 
 @probe("sampling.two_gaussians")
 def two_gaussians(case: SimpleNamespace, two_gaussians: Any) -> Any:
-    """Samples of the toy data."""
+    """Samples of the toy data, or mean squares of their ways from the nearer centre."""
+    if case.view == "size":
+        rows = to_array(two_gaussians(case.n))
+        if rows.shape != (case.n, 2):
+            raise WrongType(f"returned the shape {list(rows.shape)} for n = {case.n}")
+        ways = rows - np.where(rows.sum(1, keepdims=True) > 0, 1.0, -1.0)
+        return (ways**2).reshape(-1, case.width).mean(1)
     return _collect(case, two_gaussians)
 
 
@@ -108,11 +123,16 @@ def perturb(case: SimpleNamespace, perturb: Any) -> Any:
     if case.view == "inputs":
         call()
         return [float((now != old).any()) for now, old in zip((x0, alpha, sigma), given, strict=True)]
+    if case.view == "calls":
+        return np.concatenate([_same_shape(before, *call())[1] for _ in range(case.calls)])
     if case.view == "means":
         return np.stack([_same_shape(before, *call())[1].mean(0) for _ in range(case.calls)])
     x_t, eps = call()
     if case.view == "eps":
         return eps
+    if case.view == "size":
+        eps = _same_shape(before, x_t, eps)[1]
+        return np.stack([(eps**2).mean(1), (np.abs(eps) > case.radius).mean(1)], axis=1)
     if case.view == "x_t":
         return x_t if x_t.shape != before.shape else (x_t - a * before) / s
     x_t, eps = _same_shape(before, x_t, eps)

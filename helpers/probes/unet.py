@@ -390,12 +390,15 @@ def model_path(case: SimpleNamespace, cls: Any) -> list[float]:
 
 def model_time(case: SimpleNamespace, cls: Any) -> list[float]:
     """Pairs of times with the same output, or with the same output at more than a tenth of the pixels."""
-    network = shaken(cls(28, int(case.channels))).eval()
-    t = case.t.round().long()
+    network, t = cls(28, int(case.channels)).eval(), case.t.round().long()
     x = torch.randn(1, int(case.channels), 28, 28).repeat(len(t), 1, 1, 1)
-    with torch.no_grad():
-        out = tensor(network(x, t), x.shape)
-    shares = [((out[i] - out[j]).abs() > 3e-6 * out.std()).float().mean().item() for i, j in combinations(range(len(t)), 2)]
+    found = []
+    for scale in (0.5, 0.7):  # with small weights a tanh at the end is not flat, with large ones the time is well seen
+        with torch.no_grad():
+            out = tensor(shaken(network, scale)(x, t), x.shape)
+        pairs = combinations(range(len(t)), 2)
+        found.append([((out[i] - out[j]).abs() > 3e-6 * out.std()).float().mean().item() for i, j in pairs])
+    shares = [max(both) for both in zip(*found, strict=True)]
     return [float(sum(share < 0.02 for share in shares)), float(sum(0.02 <= share < 0.9 for share in shares))]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -80,6 +81,62 @@ def process(case: SimpleNamespace, cls: Any, network: Any = None) -> Any:
     return cls(network, case.beta_min, case.beta_max)
 
 
+class Listener(nn.Module):
+    """A network that says 0 and notes which x and t it is asked about."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.theta = nn.Parameter(torch.zeros(1))
+        self.asked: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def forward(self, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        """Zeros of the shape of x."""
+        self.asked.append((x.detach().clone(), t.detach().clone()))
+        return self.theta * torch.zeros_like(x)
+
+
+def heard(case: SimpleNamespace, network: Listener, call: Callable[[], Any], scale: Callable[[torch.Tensor], Any]) -> Any:
+    """The noise that a loss gives its network when all data are 0, as x / scale(t), from `case.count` calls of it.
+
+    Args:
+        case: B rows of `dim` numbers in each batch; `what` is "size", "alone" or "shared".
+        call: computes the loss of a batch of zeros with this network.
+        scale: the standard deviation of the noise at times (B,).
+
+    Returns:
+        For "size" the mean square of each row (count B,), with a `radius` as in `mean_squares`. For "alone" all rows. For "shared"
+        whether neighbouring rows have noise in common, and whether other rows have, by the limits of the case.
+    """
+    found = []
+    for _ in range(case.count):
+        network.asked.clear()
+        call()
+        rows = sum(len(x) for x, _ in network.asked)
+        if rows < case.B:
+            raise WrongType(f"asked the network about {rows} rows of a batch of {case.B}")
+        x, t = (torch.cat(parts)[: case.B] for parts in zip(*network.asked, strict=True))
+        found.append(x.flatten(1) / scale(t).reshape(-1, 1).clamp(min=1e-6))  # a t of 0 may come up, where there is no noise
+    noise = torch.stack(found).double()
+    if case.what == "alone":
+        return noise.flatten(0, 1)
+    if case.what == "size":
+        return mean_squares(noise, case.dim, getattr(case, "radius", None))
+    products = torch.einsum("cik,cjk->ij", noise, noise) / (case.count * case.dim)
+    rows, columns = torch.triu_indices(case.B, case.B, 2)
+    others = products[rows, columns]
+    return [
+        float((products.diagonal(1) > case.pair).any()),
+        float((others > case.pair).any() or others.mean() > case.average),
+    ]
+
+
+def mean_squares(numbers: torch.Tensor, width: int = 200, radius: float | None = None) -> torch.Tensor:
+    """Mean squares of so many numbers at a time, whatever shape they have; with a radius also the share of them beyond it."""
+    rows = tensor(numbers).detach().double().reshape(-1, width)
+    squares = rows.square().mean(1)
+    return squares if radius is None else torch.stack([squares, (rows.abs() > radius).double().mean(1)], dim=1)
+
+
 # ------------------------------------------------------------------------------------------------- the forward process
 
 
@@ -110,10 +167,13 @@ def perturb(case: SimpleNamespace, cls: Any) -> Any:
     elif case.what == "rest":
         x0, t = case.x0, case.t
     else:
-        x0, t = torch.ones(case.n, 2), torch.linspace(0.1, 0.9, case.n)
+        x0, t = torch.ones(case.n, case.dim), torch.linspace(0.1, 0.9, case.n)
+    if case.what == "alone":
+        flow = process(case, cls)
+        return torch.cat([tensor(need(flow.perturb(x0, t), 2, "x_t, eps")[1]) for _ in range(case.calls)])
     x_t, eps = need(process(case, cls).perturb(x0, t), 2, "x_t, eps")
-    if case.what == "noise":
-        return eps
+    if case.what in ("noise", "size"):
+        return mean_squares(eps, radius=case.radius) if case.what == "size" else eps
     for name, value in (("x_t", x_t), ("eps", eps)):
         if value.shape != x0.shape:
             raise WrongType(f"returned {name} of shape {list(value.shape)} for x0 of shape {list(x0.shape)}")
@@ -127,6 +187,9 @@ def perturb(case: SimpleNamespace, cls: Any) -> Any:
 
 def sampled(case: SimpleNamespace, cls: Any, method: str) -> Any:
     """What a sampler returns on a network that is known at the times of the case's grid."""
+    if case.what == "start_size":  # a network that says 0
+        flow = process(case, cls, lambda x, t: torch.zeros_like(x))
+        return mean_squares(tensor(getattr(flow, method)(case.n, case.dim, ts=case.ts))[0], radius=case.radius)
     if case.what == "default":  # own grid, own start
         flow = process(case, cls, lambda x, t: -x)
         return list(tensor(getattr(flow, method)(case.n, case.dim, case.steps)).shape)
@@ -144,6 +207,8 @@ def sampled(case: SimpleNamespace, cls: Any, method: str) -> Any:
     else:
         network = Table(case.ts, case.M, case.m)
     sample = getattr(process(case, cls, network), method)
+    if case.what == "alone":  # many calls for one point each
+        return torch.cat([tensor(sample(ts=case.ts, x_T=case.x_T[None].clone()))[-1] for _ in range(case.calls)])
     if not hasattr(case, "x_T"):
         path = sample(case.n, case.M.shape[2], ts=case.ts)
     elif case.x_T.ndim == 1:  # one point, many times over
@@ -161,7 +226,7 @@ def sampled(case: SimpleNamespace, cls: Any, method: str) -> Any:
             f"returned the shape {list(path.shape)}, expected {shape} for {shape[0]} times and {shape[1]:,} points in {shape[2]}D"
         )
     if case.what == "size":
-        return path[-1].square().mean(1)
+        return mean_squares(path[-1], radius=case.radius)
     return path[-1] if case.what == "last" else path.transpose(0, 1).flatten(1)  # rows with all of one trajectory
 
 
@@ -200,6 +265,11 @@ def trajectories(case: SimpleNamespace, cls: Any, draw_trajectories: Any) -> Any
 
 def losses(case: SimpleNamespace, cls: Any, method: str) -> Any:
     """Repeated losses of fresh normal batches, or their gradients."""
+    if case.what in ("size", "alone", "shared"):
+        network = Listener()
+        flow = process(case, cls, network)
+        x0 = torch.zeros(case.B, case.dim)
+        return heard(case, network, lambda: getattr(flow, method)(x0.clone()), flow.sigma)
     network = Polynomial(case.theta, getattr(case, "early", 0), getattr(case, "late", 0))
     flow = process(case, cls, network)
     factor = case.factor
