@@ -133,6 +133,8 @@ CLASSIC = {
     "03_vpsde": "vpsde.sample_ode:no-half",
     "04_ddpm": "ddpm.sample:variance-as-sd",
     "05_mnist": "mnist.add_noise:noise-variance",
+    "06_ddim": "ddim.sample:neighbour-is-t-minus-1",
+    "07_cifar": "cifar.large_step:means-added",
 }
 
 

@@ -1,9 +1,13 @@
-"""MNIST: the full set where it can be had, else a part of it that comes with the course.
+"""MNIST and CIFAR-10: the full sets where they can be had, else what comes with the course.
 
 The images of handwritten digits are by Yann LeCun, Corinna Cortes and Christopher J.C. Burges, a remix of data of the US National
 Institute of Standards and Technology, under CC BY-SA 3.0. The full set (60,000 training and 10,000 test images) is read, and if need
 be fetched, through `torchvision.datasets.MNIST`. `assets/mnist.npz` holds 10,000 of the training and 2,000 of the test images, drawn
 at random once; `assets/README.md` says how it was made.
+
+CIFAR-10 (Alex Krizhevsky 2009: 50,000 training and 10,000 test photographs, 32 x 32) is read or fetched through
+`torchvision.datasets.CIFAR10`; no part of it comes with the course. Windows cut out of seven other photographs stand in for it
+(`helpers.photographs`).
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ import socket
 import tempfile
 import threading
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -99,6 +104,83 @@ def embedded(split: Literal["train", "test"], remark: str = "") -> Digits:
     return Digits(torch.from_numpy(pixels)[:, None], torch.from_numpy(labels.astype(np.int64)), source)
 
 
+@dataclass(frozen=True)
+class Photographs:
+    """Colour images (N, 3, 32, 32) as uint8, and a sentence on where they come from."""
+
+    images: torch.Tensor
+    source: str
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def cifar10(split: Literal["train", "test"], *, folder: str | Path | None = None, download: bool = True) -> Photographs:
+    """Small photographs: CIFAR-10 where it can be had, else windows cut out of seven other photographs; `.source` says which.
+
+    Args:
+        split: "train" or "test".
+        folder: a folder that holds cifar-10-batches-py, or into which it may be fetched. By default as for `mnist`.
+        download: whether the set may be fetched (170 MB) if it is not in the folder. It is tried once, is given up after a few
+            seconds without an answer, and is never tried while a notebook is graded.
+
+    Raises:
+        ValueError: if `split` is neither "train" nor "test".
+        RuntimeError: if CIFAR-10 cannot be had and the course's own photographs are missing or damaged.
+    """
+    import torch
+
+    if split not in FULL:
+        raise ValueError(f'split is "train" or "test", not {split!r}.')
+    place = Path(folder or os.environ.get("DIFFUSION_LABS_DATA") or _cache_folder()).expanduser()
+    found = place / "cifar-10-batches-py"
+    reason = ""
+    if not found.is_dir():
+        reason = _fetch_cifar10(place) if download and not grading() else f"there is no folder {found}"
+    if not reason:
+        try:
+            return _read_cifar10(place, split)
+        except ImportError:
+            reason = "torchvision is not installed"
+        except Exception as error:
+            reason = f"the files in {found} are damaged or incomplete: {_brief(error)}; delete them to fetch them anew"
+    from helpers import photographs
+
+    pixels = torch.from_numpy(photographs.windows(split))
+    source = (
+        f"THIS IS NOT CIFAR-10. It is a stand-in: {len(pixels):,} windows of 32 x 32 pixels, cut out of seven real photographs"
+        f"{' (parts that no training window shows)' if split == 'test' else ''}. CIFAR-10 is not used: {reason}."
+    )
+    return Photographs(pixels, source)
+
+
+def _read_cifar10(place: Path, split: str) -> Photographs:
+    """The full set from files that are there; torchvision compares their MD5 sums."""
+    import torch
+    from torchvision.datasets import CIFAR10
+
+    data = CIFAR10(str(place), train=split == "train")
+    pixels = torch.from_numpy(data.data).permute(0, 3, 1, 2).contiguous()
+    return Photographs(pixels, f"This is CIFAR-10, all {len(pixels):,} {NAMES[split]} images.")
+
+
+@cache
+def _fetch_cifar10(place: Path) -> str:
+    """Fetch CIFAR-10 into a folder, once per process; gives the reason if it fails, else nothing."""
+    try:
+        from torchvision.datasets import CIFAR10
+    except ImportError:
+        return "torchvision is not installed"
+    if not _answers(CIFAR10.url):
+        return "it could not be fetched, since there is no network or its server does not answer"
+
+    def fetch(scratch: Path) -> Path:
+        CIFAR10(str(scratch), download=True)
+        return scratch / CIFAR10.base_folder
+
+    return _into(place, fetch)
+
+
 def scaled(images: torch.Tensor) -> torch.Tensor:
     """uint8 images as float32 with black at -1 and white at 1, of the same shape."""
     return images.float().div_(127.5).sub_(1)
@@ -129,13 +211,23 @@ def _fetch(place: Path) -> str:
         return "torchvision is not installed"
     if not _answers(MNIST.mirrors[0]):
         return "it could not be fetched, since there is no network or its server does not answer"
+
+    def fetch(scratch: Path) -> Path:
+        MNIST(str(scratch), download=True)
+        return scratch / "MNIST"
+
+    return _into(place, fetch)
+
+
+def _into(place: Path, fetch: Callable[[Path], Path]) -> str:
+    """Run `fetch` in a scratch folder and move what it made into `place`; gives the reason if it fails, else nothing."""
     before = socket.getdefaulttimeout()
     try:
         place.mkdir(parents=True, exist_ok=True)
         socket.setdefaulttimeout(2 * PATIENCE)  # of each read: torchvision sets none
         with tempfile.TemporaryDirectory(dir=place) as scratch:  # an interrupted download leaves nothing behind
-            MNIST(scratch, download=True)
-            (Path(scratch) / "MNIST").rename(place / "MNIST")
+            made = fetch(Path(scratch))
+            made.rename(place / made.name)
     except Exception as error:
         return f"it could not be fetched: {_brief(error)}"
     finally:
