@@ -11,12 +11,28 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m autograder", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("build", help="make source notebooks, public keys and the students' notebooks from solutions/")
-    audit = commands.add_parser("audit", help="judge right and wrong answers over several key items")
+    audit = commands.add_parser("audit", help="grade the grader: right answers, known mistakes and pairs of them")
     audit.add_argument("assignments", nargs="*", help="such as 03_vpsde; default all")
-    audit.add_argument("--seeds", type=int, default=3, help="number of key items (default 3)")
+    audit.add_argument("--seeds", type=int, default=1, help="number of key items (default 1)")
+    audit.add_argument("--first", type=int, default=0, help="the first of them")
     audit.add_argument("--right-only", action="store_true", help="leave the known mistakes out")
+    audit.add_argument("--jobs", type=int, default=0, help="processes (default one for each core)")
+    audit.add_argument("--json", action="store_true", help="print one object with the figures")
+    audit.add_argument(
+        "--write", action="store_true", help="write docs/audit.md, docs/audit.json and the matrix as a picture"
+    )
+    attempt = commands.add_parser("try", help="grade a file of answers, and print the verdicts")
+    attempt.add_argument("assignment", help="such as 03_vpsde; or 03")
+    attempt.add_argument(
+        "file", help="percent format: a line '# %% vpsde.loss', then the answer cell; the rest is the reference's"
+    )
+    attempt.add_argument("--json", action="store_true", help="print one object, task by task")
+    explain = commands.add_parser("explain", help="print a known mistake: sentence, source, code, and what the student sees")
+    explain.add_argument("id", help="such as vpsde.loss:no-half")
+    commands.add_parser("gallery", help="write docs/mistakes.md, a gallery of mistakes with pictures")
     commands.add_parser("demo", help="a small class hands in, stock nbgrader grades it (make demo)")
-    commands.add_parser("bench", help="print what judging and grading cost (make bench)")
+    bench = commands.add_parser("bench", help="print what judging, grading and training cost (make bench)")
+    bench.add_argument("--minutes", type=float, default=3.0, help="CPU minutes for each training on images (default 3)")
     commands.add_parser(
         "ablation", help="measure the table of notebook 03 that takes pieces of the recipe away (ten minutes)"
     )
@@ -40,16 +56,23 @@ def _build(_: argparse.Namespace) -> int:
     return 0
 
 
+def _gallery(_: argparse.Namespace) -> int:
+    from autograder import gallery
+
+    print(gallery.write())
+    return 0
+
+
 def _demo(_: argparse.Namespace) -> int:
     from autograder import demo
 
     return demo.main()
 
 
-def _bench(_: argparse.Namespace) -> int:
+def _bench(options: argparse.Namespace) -> int:
     from autograder import bench
 
-    return bench.main()
+    return bench.main(options.minutes)
 
 
 def _ablation(_: argparse.Namespace) -> int:
@@ -94,17 +117,49 @@ def _table(_: argparse.Namespace) -> int:
 
 
 def _audit(options: argparse.Namespace) -> int:
-    from autograder import course
-    from autograder.audit import audit, report
-    from autograder.runner import Runner
+    import json
 
-    bad = 0
-    with Runner() as runner:
-        for name in options.assignments or course.assignment_names():
-            results = list(audit(name, range(options.seeds), runner, wrong=not options.right_only))
-            bad += sum(result.outcome != "ok" for result in results)
-            print(f"{name}: {report(results)}")
-    return 1 if bad else 0
+    from autograder import audit, course
+
+    names = options.assignments or course.assignment_names()
+    seeds = range(options.first, options.first + options.seeds)
+    results = list(audit.audit_all(names, seeds, wrong=not options.right_only, jobs=options.jobs))
+    print(json.dumps(audit.figures(results)) if options.json else audit.report(results))
+    if options.write:
+        from autograder import audit_page
+
+        print(*audit_page.write(results), sep="\n")
+    return 1 if any(result.outcome != "ok" for result in results) else 0
+
+
+def _try(options: argparse.Namespace) -> int:
+    import json
+    from pathlib import Path
+
+    from autograder import course, trial
+
+    names = [name for name in course.assignment_names() if name.startswith(options.assignment)]
+    if len(names) != 1:
+        print(f"There is no one assignment {options.assignment!r}; they are {', '.join(course.assignment_names())}.")
+        return 2
+    try:
+        rows = trial.grade(names[0], Path(options.file))
+    except (OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(json.dumps(rows, indent=1) if options.json else trial.text(rows))
+    return 0
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from autograder import trial
+
+    try:
+        print(trial.explain(options.id))
+    except KeyError as error:
+        print(error.args[0], file=sys.stderr)
+        return 2
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,54 +1,188 @@
-"""Grade the grader: references, other right answers and known mistakes, over many key items, the way grading runs them."""
+"""Grade the grader: right answers, known mistakes and pairs of them, over many key items, in the way that grading runs them.
+
+For each task and seed, `examine` judges with one key item
+
+* the reference and every other right answer: they must pass;
+* every known mistake: it must be caught and called by its name;
+* every known mistake with its own entry taken out of the bank ("unlisted"): it must be called unknown, not something else;
+* pairs of mistakes in one answer: they must be caught, and called by one of their two names or by none.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from autograder import course, keys
 from autograder.runner import Runner
-from helpers.judge import Verdict, judge
+from helpers.judge import FALSE_ALARM, NO_EVIDENCE, Verdict, judge
+
+PAIRS = 4
+"""How many pairs of mistakes of each task are tried."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """One answer judged with one key item: "ok", "rejected", "passed" (a mistake that got through), "unnamed" or "misnamed"."""
+    """One answer judged with one key item.
+
+    `kind` is "reference", "alternative", "mistake", "unlisted" or "pair"; `outcome` is "ok", "rejected" (a right answer),
+    "passed" (a wrong one), "unnamed" or "misnamed".
+    """
 
     id: str
     task: str
     seed: int
+    kind: str
     outcome: str
     verdict: Verdict
 
 
-def audit(assignment: str, seeds: range, runner: Runner, wrong: bool = True) -> Iterator[Result]:
-    """Judge the reference, the alternatives and (unless `wrong` is false) the known mistakes of one assignment."""
-    alternatives = keys.answers("alternatives", assignment)
+def audit(assignment: str, seeds: Iterable[int], runner: Runner, wrong: bool = True) -> Iterator[Result]:
+    """Examine all tasks of one assignment, in this process."""
     for task in course.load(assignment).tasks:
-        right = [keys.Answer(f"{task}:reference", task, course.load(assignment).answer(task))]
-        right += [one for one in alternatives if one.task == task]
         for seed in seeds:
-            item = keys.item(task, seed)
-            for answer in right:
-                verdict = judge(task, item, runner.observe(task, item, answer.cell), reveal=True)
-                yield Result(answer.id, task, seed, "ok" if verdict.passed else "rejected", verdict)
-            if not wrong or not keys.misconceptions(task):
-                continue
-            full = keys.with_mistakes(task, item, runner)
-            for mistake in keys.misconceptions(task):
-                verdict = judge(task, full, runner.observe(task, item, mistake.cell), reveal=True)
-                named = {mistake.id: "ok", None: "unnamed"}.get(verdict.misconception, "misnamed")
-                yield Result(mistake.id, task, seed, "passed" if verdict.passed else named, verdict)
+            yield from examine(task, seed, runner, wrong)
+
+
+def audit_all(assignments: Iterable[str], seeds: Iterable[int], *, wrong: bool = True, jobs: int = 0) -> Iterator[Result]:
+    """The same for several assignments in `jobs` processes (by default one for each core), in no particular order."""
+    work = [(task, seed, wrong) for name in assignments for task in course.load(name).tasks for seed in seeds]
+    with ProcessPoolExecutor(jobs or os.cpu_count()) as pool:
+        for results in pool.map(_examine, work):
+            yield from results
+
+
+def _examine(work: tuple[str, int, bool]) -> list[Result]:
+    from autograder.grading import shared_runner
+
+    task, seed, wrong = work
+    return list(examine(task, seed, shared_runner(), wrong))
+
+
+def examine(task: str, seed: int, runner: Runner, wrong: bool = True) -> Iterator[Result]:
+    """Judge all known answers of one task with one key item; `wrong` false leaves the known mistakes out."""
+    item, assignment = keys.item(task, seed), course.tasks()[task]
+    for answer in [keys.Answer(f"{task}:reference", task, course.load(assignment).answer(task)), *keys.alternatives(task)]:
+        verdict = judge(task, item, runner.observe(task, item, answer.cell), reveal=True)
+        kind = "reference" if answer.id.endswith(":reference") else "alternative"
+        yield Result(answer.id, task, seed, kind, "ok" if verdict.passed else "rejected", verdict)
+    mistakes = keys.misconceptions(task) if wrong else ()
+    if not mistakes:
+        return
+    full = keys.with_mistakes(task, item, runner)
+    for mistake in mistakes:
+        seen = runner.observe(task, item, mistake.cell)
+        yield _named(mistake.id, "mistake", judge(task, full, seen, reveal=True), {mistake.id}, seed)
+        others = {**full, "wrong": [one for one in full["wrong"] if one["id"] != mistake.id]}
+        yield _named(mistake.id, "unlisted", judge(task, others, seen), {None}, seed)
+    for one, two, cell in pairs(task):
+        seen = runner.observe(task, item, cell)
+        if not any(observation.get("failed") in NO_EVIDENCE for observation in seen.values()):
+            name = f"{one.id}+{two.id.partition(':')[2]}"
+            yield _named(name, "pair", judge(task, full, seen, reveal=True), {one.id, two.id, None}, seed)
+
+
+def _named(id: str, kind: str, verdict: Verdict, names: set[str | None], seed: int) -> Result:
+    outcome = "ok" if verdict.misconception in names else "misnamed" if verdict.misconception else "unnamed"
+    return Result(id, verdict.task, seed, kind, "passed" if verdict.passed else outcome, verdict)
+
+
+def pairs(task: str, limit: int = PAIRS) -> list[tuple[keys.Answer, keys.Answer, str]]:
+    """Pairs of known mistakes that change different places of the reference answer, each with the cell that has both.
+
+    They are spread over all pairs of the task.
+    """
+    reference = course.load(course.tasks()[task]).answer(task)
+    found = []
+    for one, two in itertools.combinations([m for m in keys.misconceptions(task) if m.swap], 2):
+        spans = [(reference.find(old), reference.find(old) + len(old)) for old, _ in (*one.swap, *two.swap)]
+        apart = all(a[1] <= b[0] or b[1] <= a[0] for a, b in itertools.combinations(spans, 2))
+        if apart:
+            cell = reference
+            for old, new in sorted((*one.swap, *two.swap), key=lambda change: -reference.find(change[0])):
+                at = reference.find(old)
+                cell = cell[:at] + new + cell[at + len(old) :]
+            found.append((one, two, cell))
+    return found[:: max(1, -(-len(found) // limit))]
+
+
+# -------------------------------------------------------------------------------------------------------- reporting
+
+
+def figures(results: list[Result]) -> dict[str, Any]:
+    """The counts. Answers count as caught, named and so on if they are with every seed.
+
+    `wrong`, `caught`, `named`, `misnamed`: known mistakes; `right`, `rejected`, `false_alarms` (verdicts): references and other
+    right answers; `loo_misnamed`: mistakes that get another's name when their own entry is taken out; `pairs`, `pairs_passed`,
+    `pairs_misnamed`; `seeds`; `verdicts`.
+    """
+
+    def ids(outcomes: set[str], *kinds: str) -> set[str]:
+        return {r.id for r in results if r.kind in kinds and r.outcome in outcomes}
+
+    everything = {"ok", "rejected", "passed", "unnamed", "misnamed"}
+    wrong, right = ids(everything, "mistake"), ids(everything, "reference", "alternative")
+    return {
+        "wrong": len(wrong),
+        "caught": len(wrong - ids({"passed"}, "mistake")),
+        "named": len(wrong - ids({"passed", "unnamed", "misnamed"}, "mistake")),
+        "misnamed": len(ids({"misnamed"}, "mistake")),
+        "right": len(right),
+        "rejected": len(ids({"rejected"}, "reference", "alternative")),
+        "seeds": len({r.seed for r in results}),
+        "false_alarms": sum(r.outcome == "rejected" for r in results),
+        "loo_misnamed": len(ids({"misnamed"}, "unlisted")),
+        "pairs": len(ids(everything, "pair")),
+        "pairs_passed": len(ids({"passed"}, "pair")),
+        "pairs_misnamed": len(ids({"misnamed"}, "pair")),
+        "verdicts": len(results),
+    }
 
 
 def report(results: list[Result]) -> str:
-    """A short text: the counts, then one line for every result that is not as it should be."""
-    counts: dict[str, int] = {}
-    for result in results:
-        counts[result.outcome] = counts.get(result.outcome, 0) + 1
-    rows = [f"{len({r.id for r in results})} answers, {len(results)} verdicts: {counts}"]
+    """A short text: the figures, then one line for every result that is not as it should be."""
+    rows = [", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in figures(results).items())]
     for r in results:
         if r.outcome != "ok":
             failing = "; ".join(f"{line.title}: {line.observed}" for line in r.verdict.lines if not line.ok)
-            rows.append(f"{r.outcome:9} {r.id} (seed {r.seed}) called {r.verdict.misconception}: {failing[:300]}")
+            rows.append(f"{r.outcome:9} {r.kind} {r.id} (seed {r.seed}) called {r.verdict.misconception}: {failing[:300]}")
     return "\n".join(rows)
+
+
+def comparisons(task: str) -> Counter[str]:
+    """How many statistical comparisons judge one answer to a task, by the kind of comparison."""
+    counts: Counter[str] = Counter()
+    for prop in keys.public_item(task)["properties"]:
+        expect = prop["expect"]
+        seen_at = {"law": "phase", "rows": "phase", "draws": "mean", "within": "low", "exact": "value"}[expect["kind"]]
+        counts[expect["kind"]] += len(_flat(expect[seen_at]))
+    return counts
+
+
+def false_alarm_bound(tasks: Iterable[str]) -> float:
+    """A bound on the probability that right answers to all these tasks lose a point anywhere.
+
+    Each frequency of a law or of rows and each mean of draws errs with at most `FALSE_ALARM`; `within` bounds are set so, too.
+    """
+    counts = sum((comparisons(task) for task in tasks), Counter())
+    return FALSE_ALARM * sum(counts[kind] for kind in ("law", "rows", "draws", "within"))
+
+
+def _flat(value: Any) -> list[Any]:
+    return [entry for part in value for entry in _flat(part)] if isinstance(value, (list, tuple)) else [value]
+
+
+def power(results: list[Result]) -> dict[str, dict[str, float]]:
+    """For every known mistake and property: the share of the seeds in which that property failed."""
+    failed: dict[str, Counter[str]] = {}
+    runs: Counter[str] = Counter()
+    for r in results:
+        if r.kind == "mistake":
+            runs[r.id] += 1
+            failed.setdefault(r.id, Counter()).update(line.title for line in r.verdict.lines if not line.ok)
+    return {id: {title: count / runs[id] for title, count in counts.items()} for id, counts in failed.items()}

@@ -78,6 +78,7 @@ class Answer:
     cell: str
     says: str = ""
     source: str = ""
+    swap: tuple[tuple[str, str], ...] = ()
 
 
 def answers(kind: str, assignment: str) -> list[Answer]:
@@ -101,7 +102,7 @@ def answers(kind: str, assignment: str) -> list[Answer]:
                 if code.count(old) != 1:
                     raise ValueError(f"{task}:{name}: {old!r} stands {code.count(old)} times in the reference answer")
                 code = code.replace(old, new)
-        found.append(Answer(f"{task}:{name}", task, code, " ".join(says.split()), source))
+        found.append(Answer(f"{task}:{name}", task, code, " ".join(says.split()), source, tuple(swap or ())))
 
     exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), {"answer": answer})
     ids = [one.id for one in found]
@@ -114,6 +115,12 @@ def answers(kind: str, assignment: str) -> list[Answer]:
 def misconceptions(task: str) -> tuple[Answer, ...]:
     """The known mistakes of a task."""
     return tuple(one for one in answers("misconceptions", course.tasks()[task]) if one.task == task)
+
+
+@functools.cache
+def alternatives(task: str) -> tuple[Answer, ...]:
+    """The right answers in other styles to a task."""
+    return tuple(one for one in answers("alternatives", course.tasks()[task]) if one.task == task)
 
 
 def with_mistakes(task: str, one_item: dict[str, Any], runner: Runner, strict: bool = True) -> dict[str, Any]:
