@@ -8,11 +8,11 @@ A property is judged in one of five ways, named by `expect["kind"]`:
 exact   every number agrees within `atol + rtol * |right|`.
 law     the rows are independent draws from a known law. For fixed w and phase the mean of cos(w.x + phase) over the rows is
         compared with its exact expectation. The cosine is bounded, so Bernstein's inequality bounds the false alarm
-        rigorously at any n: at most `FALSE_ALARM` = 1e-9 for one frequency.
+        rigorously at any n: at most `FALSE_ALARM` = 2e-10 for one frequency.
 rows    neighbouring rows are independent, whatever their law: the covariance of exp(i u.x) of one row and exp(i v.x) of the
         next is zero. Bounded by Bernstein's inequality too. Sorted or stratified rows show here.
 draws   independent repetitions of a random number (say, a loss) with known mean and standard deviation. The mean must lie
-        within `Z_DRAWS` = 7 standard errors (1e-9 with a skewness of the mean of up to 0.1) and the repetitions must not
+        within `Z_DRAWS` = 7.2 standard errors (2e-10 with a skewness of the mean of up to 0.1) and the repetitions must not
         scatter over `SPREAD` = 5 times the known variance. A smaller scatter, as with stratified draws, is right.
 within  every number lies in [low, high].
 """
@@ -24,8 +24,8 @@ from typing import Any
 
 import numpy as np
 
-FALSE_ALARM = 1e-9
-Z_DRAWS = 7.0
+FALSE_ALARM = 2e-10
+Z_DRAWS = 7.2
 SPREAD = 5.0
 NO_EVIDENCE = ("lost", "missing", "skipped", "TimeLimit", "NotImplementedError")  # failures that say nothing of the mistake
 Z_NAME = 5.0  # a mistake is named when all its numbers agree within this many standard errors

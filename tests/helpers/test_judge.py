@@ -25,7 +25,7 @@ def value(array) -> dict:
 
 def test_law_statistics_have_mean_zero_and_unit_variance_under_the_law():
     # 300 independent samples x 24 frequencies; the standard deviation of their z-scores is 1 within 5 %, so the stated
-    # variances are right, and none of 7,200 comparisons is a false alarm (expected: 7,200 x 1e-9)
+    # variances are right, and none of 7,200 comparisons is a false alarm (expected: 7,200 x 2e-10)
     expect, scores = law(rng(), MIXTURE, N), []
     for seed in range(300):
         seen = cosine_summary(expect, MIXTURE.sample(N, rng(seed)))
@@ -38,7 +38,7 @@ def test_law_statistics_have_mean_zero_and_unit_variance_under_the_law():
 
 def test_bernstein_bounds_the_tails_of_a_skewed_bounded_variable():
     # an extreme case: rare large terms. The bound must hold where a normal approximation fails; checked at a level at which
-    # 200,000 repetitions can see it: replace 1e-9 by 1e-3
+    # 200,000 repetitions can see it: replace FALSE_ALARM by 1e-3
     n, p = 400, 0.004
     tail = np.log(2 / 1e-3)
     scale = np.log(2 / FALSE_ALARM)
