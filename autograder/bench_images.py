@@ -1,6 +1,6 @@
 """What training on images costs and reaches: the shipped recipe against a tutorial-style one with as many CPU seconds.
 
-`python -m autograder.bench_images --minutes 10 --data FOLDER` prints the rows; `make bench` does it with fewer minutes.
+`python -m autograder.bench_images --minutes 10 --data FOLDER` prints the rows; `make bench` does it with three minutes.
 """
 
 from __future__ import annotations
