@@ -74,7 +74,7 @@ def examine(task: str, seed: int, runner: Runner, wrong: bool = True) -> Iterato
     mistakes = keys.misconceptions(task) if wrong else ()
     if not mistakes:
         return
-    full = keys.with_mistakes(task, item, runner)
+    full = keys.with_mistakes(task, item, runner, strict=False)
     for mistake in mistakes:
         seen = runner.observe(task, item, mistake.cell)
         yield _named(mistake.id, "mistake", judge(task, full, seen, reveal=True), {mistake.id}, seed)

@@ -1,4 +1,4 @@
-"""The diffusion model that the course ships: digits after ten minutes of one CPU core.
+"""The diffusion model that the course ships: digits after ten minutes of two CPU cores.
 
 `load("digits")` gives a network with this interface:
 
@@ -8,7 +8,7 @@
 * `network.noise(x_t, alpha_bar)` gives ε for any ᾱ in [0, 1], and `network.image(x_t, alpha_bar)` gives x_0, so that it serves
   every schedule, discrete or continuous: a schedule matters to the network through ᾱ alone.
 
-`sample` draws from it. The weights are made by `python -m helpers.models.digits --minutes 10 --seed 0`; `load("digits").card` says
+`sample` draws from it. The weights are made by `python -m helpers.models.digits --minutes 10 --threads 2 --seed 0`; `load("digits").card` says
 what they reach.
 """
 
@@ -29,7 +29,8 @@ from helpers import models
 from helpers.images import embedded, mnist, scaled
 
 OUTER, INNER, TIME = 32, 96, 64
-RATE, WARM_UP, BATCH, RECENT = 3e-3, 200, 64, 20
+RATE, MUON_RATE, WARM_UP, BATCH, RECENT = 3e-3, 0.02, 200, 64, 20
+CHURN = 1.5
 LAYOUT = torch.channels_last
 
 
@@ -114,14 +115,24 @@ def build() -> Digits:
 
 @torch.no_grad()
 def sample(
-    network: nn.Module, n: int, *, steps: int = 50, seed: int = 0, batch: int = 500, fast: bool | None = None
+    network: nn.Module,
+    n: int,
+    *,
+    steps: int = 50,
+    churn: float = CHURN,
+    seed: int = 0,
+    batch: int = 500,
+    fast: bool | None = None,
 ) -> torch.Tensor:
-    """Draw n digits, (n, 1, 28, 28) with values in [-1, 1], by ancestral sampling in equal steps of the angle φ.
+    """Draw n digits, (n, 1, 28, 28) with values in [-1, 1], by stochastic sampling in equal steps of the angle φ.
 
     Args:
         network: one with the interface of this module.
         n: how many.
         steps: network calls for each.
+        churn: fresh noise in a step, as a multiple of the posterior's standard deviation (the η of Song, Meng and Ermon 2021: 0
+            is DDIM, 1 is DDPM). Whatever it is, an exact network gives the right law; above 1 more of the errors of earlier
+            steps are forgotten.
         seed: of all noise.
         batch: how many at a time.
         fast: whether to compute in bfloat16; by default where the processor can.
@@ -136,7 +147,8 @@ def sample(
                 v = network(x, (here * 2 / math.pi).expand(len(x)))
             clean = (x * here.cos() - v * here.sin()).clamp(-1, 1)
             rest = (x - clean * here.cos()) / here.sin()
-            fresh = there.sin() / here.sin() * (1 - (here.cos() / there.cos()).square()).clamp(min=0).sqrt()
+            posterior = there.sin() / here.sin() * (1 - (here.cos() / there.cos()).square()).clamp(min=0).sqrt()
+            fresh = torch.minimum(churn * posterior, there.sin())
             kept = (there.sin().square() - fresh.square()).clamp(min=0).sqrt()
             x = clean * there.cos() + rest * kept + torch.randn(x.shape, generator=generator) * fresh
         drawn.append(x)
@@ -157,15 +169,17 @@ def train(
     seconds: float,
     seed: int,
     *,
+    threads: int = 1,
     fast: bool | None = None,
     report: Callable[[str], None] = print,
 ) -> tuple[Digits, list[float]]:
-    """Train on one thread for that many seconds of CPU time.
+    """Train for that many seconds of CPU time, in batches of 64 for each thread.
 
     Args:
         images: (N, 1, 28, 28) uint8.
-        seconds: CPU seconds; the learning rate falls to zero as they run out.
+        seconds: CPU seconds, of all threads together; the learning rates fall to zero as they run out.
         seed: fixes everything but the number of steps, which depends on the machine.
+        threads: how many cores to use.
         fast: whether to compute in bfloat16; by default where the processor can.
         report: gets a line now and then.
 
@@ -174,32 +188,62 @@ def train(
     """
     fast = has_bfloat16() if fast is None else fast
     report(f"computing in {'bfloat16 and ' if fast else ''}float32")
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     torch.manual_seed(seed)
+    batch = BATCH * threads
     network = build().to(memory_format=LAYOUT)
     average = AveragedModel(network, avg_fn=_recent)
-    optimizer = torch.optim.Adam(network.parameters(), lr=RATE, foreach=True)
+    optimizers = _Optimizers(network)
     start, losses, spent = time.process_time(), [], 0.0
     while spent < seconds:
-        for chosen in torch.randperm(len(images)).split(BATCH):
+        for chosen in torch.randperm(len(images)).split(batch):
             spent = time.process_time() - start
             if spent >= seconds:
                 break
             warm = min(1.0, (len(losses) + 1) / WARM_UP)
-            optimizer.param_groups[0]["lr"] = RATE * warm * math.cos(math.pi / 2 * spent / seconds) ** 2
             loss = _loss(network, scaled(images[chosen]), fast)
-            optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimizer.step()
+            optimizers.step(warm * math.cos(math.pi / 2 * spent / seconds) ** 2)
             average.update_parameters(network)
             losses += [loss.item()]
             if len(losses) % 1000 == 0:
-                speed = len(losses) * BATCH / spent
+                speed = len(losses) * batch / spent
                 report(
-                    f"{spent:4.0f} CPU s, step {len(losses)}, loss {sum(losses[-1000:]) / 1000:.4f}, {speed:.0f} images/s"
+                    f"{spent:4.0f} CPU s, step {len(losses)}, loss {sum(losses[-1000:]) / 1000:.4f}, {speed:.0f} images per CPU second"
                 )
     return average.module.eval(), losses
+
+
+class _Optimizers:
+    """Muon (Jordan et al. 2024) for the convolutions from features to features, Adam for all other parameters.
+
+    Muon takes a matrix for each weight and makes all directions of its update equally long. The matrix of a convolution, output
+    channels by everything else, shares the memory of the weight.
+    """
+
+    def __init__(self, network: Digits) -> None:
+        ends = (network.stem, network.last)
+        self.weights = [m.weight for m in network.modules() if isinstance(m, nn.Conv2d) and m not in ends]
+        self.matrices = [nn.Parameter(_matrix(weight.detach())) for weight in self.weights]
+        chosen = set(self.weights)
+        others = [parameter for parameter in network.parameters() if parameter not in chosen]
+        self.network, self.adam = network, torch.optim.Adam(others, lr=RATE, foreach=True)
+        self.muon = torch.optim.Muon(self.matrices, lr=MUON_RATE, weight_decay=0.0)
+
+    def step(self, share: float) -> None:
+        """One step with this share of the full learning rates; the gradients are gone afterwards."""
+        for matrix, weight in zip(self.matrices, self.weights, strict=True):
+            matrix.grad = _matrix(weight.grad)
+        for optimizer, rate in ((self.adam, RATE), (self.muon, MUON_RATE)):
+            optimizer.param_groups[0]["lr"] = rate * share
+            optimizer.step()
+        self.network.zero_grad()
+
+
+def _matrix(weight: torch.Tensor) -> torch.Tensor:
+    """(outside, inside, height, width), channels last in memory, as (outside, height * width * inside) without a copy."""
+    return weight.permute(0, 2, 3, 1).flatten(1)
 
 
 def _recent(average: torch.Tensor, weights: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
@@ -227,7 +271,8 @@ def main() -> None:
     from helpers import pictures
 
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--minutes", type=float, default=10, help="minutes of CPU time")
+    parser.add_argument("--minutes", type=float, default=10, help="minutes for each thread")
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--data", help="a folder that holds MNIST/raw; by default the one that mnist() finds")
     parser.add_argument("--embedded", action="store_true", help="train on the part of MNIST that comes with the course")
     parser.add_argument("--seed", type=int, default=0)
@@ -239,14 +284,16 @@ def main() -> None:
     data = embedded("train") if options.embedded else mnist("train", folder=options.data)
     test = mnist("test", folder=options.data)
     print(data.source, test.source)
-    start = time.process_time()
-    network, losses = train(data.images, 60 * options.minutes, options.seed)
-    spent = time.process_time() - start
+    start, begun = time.process_time(), time.perf_counter()
+    network, losses = train(data.images, 60 * options.minutes * options.threads, options.seed, threads=options.threads)
+    spent, seconds = time.process_time() - start, time.perf_counter() - begun
     card = {
         "data": data.source,
         "seed": options.seed,
+        "threads": options.threads,
         "cpu_seconds": f"{spent:.0f}",
-        "images_per_second": f"{len(losses) * BATCH / spent:.0f}",
+        "seconds": f"{seconds:.0f}",
+        "images_per_second": f"{len(losses) * BATCH * options.threads / seconds:.0f}",
         "computed_in": "bfloat16 and float32" if has_bfloat16() else "float32",
     }
     folder = options.trial and Path(options.trial)

@@ -92,7 +92,7 @@ def fast(wanted=True):
 # * `model(x_t, t)` is the predicted noise, of the shape of `x_t`, for **integer** `t` of shape (B,);
 # * `model.alpha_bar` is the table of $\bar\alpha_0, \dots, \bar\alpha_{T-1}$, of shape ($T$,).
 #
-# The next cell makes such a model of the network that the course ships (`helpers/models/digits.py`: ten minutes of training on one core), on the linear schedule of Ho et al., $T = 1000$. It also has the adapter for **your own** network from notebook 05.
+# The next cell makes such a model of the network that the course ships (`helpers/models/digits.py`: ten minutes of training on two cores), on the linear schedule of Ho et al., $T = 1000$. It also has the adapter for **your own** network from notebook 05.
 
 # %% given=true
 class NoiseModel:
@@ -508,7 +508,7 @@ right.grid(False)
 _ = ax.legend(handles=[*ax.get_legend_handles_labels()[0], *right.get_legend_handles_labels()[0]], fontsize=8, loc="upper center", ncols=2)
 
 # %% [markdown]
-# *Falling solid curves of FD and rising dotted lines of seconds. DDIM's FD falls from 87 to about 50 with 50 steps and stays there; DDPM's begins higher, at 94, is level with it at 10 steps and reaches 37 to 39 with 20 steps or more. The dashed line of real images, 17, is far below both. The dotted lines of both samplers lie on each other, ten times as high for ten times the steps.* (200 samples; the numbers are those of our run. Another seed moves each FD by several units, so 37 and 39 are the same.)
+# *Falling solid curves of FD and rising dotted lines of seconds. DDIM's FD falls from 75 to about 36 with 50 steps and hardly any further; DDPM's begins higher, at 94, is below it from 10 steps on and reaches 25 to 31 with 20 steps or more. The dashed line of real images, 17, is far below both. The dotted lines of both samplers lie on each other, ten times as high for ten times the steps.* (200 samples; the numbers are those of our run. Another seed moves each FD by several units, so 37 and 39 are the same.)
 
 # %% [markdown] written="ddim.tradeoff" points=6
 # ### Question: speed and quality
@@ -524,7 +524,7 @@ _ = ax.legend(handles=[*ax.get_legend_handles_labels()[0], *right.get_legend_han
 # 5. (1) Preview: DDIM with 10 to 20 steps (fast, and the same noise gives the same picture later). FD: whatever has the lowest FD in the student's table, with its cost named (usually DDPM with 50 to 1,000). Editing: DDIM, since only η = 0 has a way back. One half for two of the three.
 # 6. (1) The answer as a whole refers to the student's own figures and numbers, at least one of them read off for each of (a) to (d).
 #
-# **Anchor, full (6):** "Seconds: 0.4, 0.7, 1.6 … for both, about 0.08 s for each call with 200 pictures. FD (n = 200, floor 17): DDIM 87, 63, 54, 49, 49, 48; DDPM 94, 60, 39, 37, 39, 39; crossing between 5 and 10; 37 and 39 are the same. […] DDIM's plateau is the network's error: the paths of section 5 with a perfect network had none."
+# **Anchor, full (6):** "Seconds: 0.4, 0.7, 1.6 … for both, about 0.08 s for each call with 200 pictures. FD (n = 200, floor 17): DDIM 75, 50, 40, 36, 35, 34; DDPM 94, 40, 31, 30, 25, 30; crossing between 5 and 10; 25 and 30 need another seed. […] DDIM's plateau is the network's error: the paths of section 5 with a perfect network had none."
 # **Anchor, half (3):** time linear in steps; crossing described from the figure with n; left end by "bigger steps, bigger errors"; right end not explained; preview DDIM.
 # **Anchor, zero:** "DDIM is faster and better", without own numbers.
 # === END MARK SCHEME ===
