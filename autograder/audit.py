@@ -25,6 +25,12 @@ from helpers.judge import FALSE_ALARM, NO_EVIDENCE, Verdict, judge
 PAIRS = 4
 """How many pairs of mistakes of each task are tried."""
 
+NOT_A_PAIR = {
+    frozenset({"vpsde.loss:weight-outside", "vpsde.loss:weight-squared"}),
+    frozenset({"ddpm.sample_and_track:history-normalised", "ddpm.sample_and_track:samples-normalised"}),
+}
+"""Pairs that undo each other, or that are a known mistake of its own when they come together."""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -74,9 +80,11 @@ def examine(task: str, seed: int, runner: Runner, wrong: bool = True) -> Iterato
     mistakes = keys.misconceptions(task) if wrong else ()
     if not mistakes:
         return
-    full = keys.with_mistakes(task, item, runner, strict=False)
+    recorder = _Recorder(runner)
+    full = keys.with_mistakes(task, item, recorder, strict=False)
     for mistake in mistakes:
-        seen = runner.observe(task, item, mistake.cell)
+        runs = recorder.runs[mistake.cell]
+        seen = runs[0] if len(runs) == 2 else runner.observe(task, item, mistake.cell)  # two equal runs: no chance in it
         yield _named(mistake.id, "mistake", judge(task, full, seen, reveal=True), {mistake.id}, seed)
         others = {**full, "wrong": [one for one in full["wrong"] if one["id"] != mistake.id]}
         yield _named(mistake.id, "unlisted", judge(task, others, seen), {None}, seed)
@@ -85,6 +93,19 @@ def examine(task: str, seed: int, runner: Runner, wrong: bool = True) -> Iterato
         if not any(observation.get("failed") in NO_EVIDENCE for observation in seen.values()):
             name = f"{one.id}+{two.id.partition(':')[2]}"
             yield _named(name, "pair", judge(task, full, seen, reveal=True), {one.id, two.id, None}, seed)
+
+
+class _Recorder:
+    """A runner that keeps what it has seen, by cell."""
+
+    def __init__(self, runner: Runner) -> None:
+        self.runner, self.runs = runner, {}
+
+    def observe(self, task: str, item: dict[str, Any], cell: str) -> dict[str, Any]:
+        """As `Runner.observe`."""
+        seen = self.runner.observe(task, item, cell)
+        self.runs.setdefault(cell, []).append(seen)
+        return seen
 
 
 def _named(id: str, kind: str, verdict: Verdict, names: set[str | None], seed: int) -> Result:
@@ -102,7 +123,7 @@ def pairs(task: str, limit: int = PAIRS) -> list[tuple[keys.Answer, keys.Answer,
     for one, two in itertools.combinations([m for m in keys.misconceptions(task) if m.swap], 2):
         spans = [(reference.find(old), reference.find(old) + len(old)) for old, _ in (*one.swap, *two.swap)]
         apart = all(a[1] <= b[0] or b[1] <= a[0] for a, b in itertools.combinations(spans, 2))
-        if apart:
+        if apart and {one.id, two.id} not in NOT_A_PAIR:
             cell = reference
             for old, new in sorted((*one.swap, *two.swap), key=lambda change: -reference.find(change[0])):
                 at = reference.find(old)

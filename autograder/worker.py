@@ -52,7 +52,7 @@ def main() -> None:
             sys.path.insert(0, os.getcwd())
             _child(request, write_end, (incoming.fileno(), outgoing.fileno()))
         os.close(write_end)
-        reply = _collect(read_end, time.monotonic() + request["seconds"] + 5.0)
+        reply = _collect(read_end, time.monotonic() + probes.PATIENCE * request["seconds"] + 5.0)
         os.close(read_end)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child, signal.SIGKILL)

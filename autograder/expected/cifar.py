@@ -49,17 +49,22 @@ def power_spectrum(rng: Rng) -> Iterator[Property]:
 @expects("cifar.flip")
 def flip(rng: Rng) -> Iterator[Property]:
     yield prop("rows", "every image is mirrored left to right or is itself (1 if one is upside down; 1 if turned; 1 if something else)",
-               {"what": "rows", "n": 64, "calls": 1}, exact([0.0, 0.0, 0.0]), "Which axis of (B, channels, height, width) runs from left to right?")  # fmt: skip
-    yield prop("floats", "the same with floats", {"what": "floats", "n": 64, "calls": 1}, exact([0.0, 0.0, 0.0]))
+               {"what": "rows", "n": int(rng.integers(48, 80)), "calls": 1}, exact([0.0, 0.0, 0.0]), "Which axis of (B, channels, height, width) runs from left to right?")  # fmt: skip
+    yield prop(
+        "floats",
+        "the same with floats",
+        {"what": "floats", "n": int(rng.integers(48, 80)), "calls": 1},
+        exact([0.0, 0.0, 0.0]),
+    )
     yield prop("small", "and with a single image", {"what": "small", "n": 1, "calls": 30}, exact([0.0, 0.0, 0.0]))
     # each share is a mean of 3,000 to 4,000 tosses of a fair coin: beyond the probe's margin with a probability of 3e-10
     yield prop("shares", "in 1,000 calls with four images one half is mirrored, neighbours agree in one half of the cases, and so do calls that "
                "follow each other (1 if more; -1 if fewer)", {"what": "shares", "n": 4, "calls": 1000}, exact([0.0, 0.0, 0.0]),
                "For whom is the coin tossed, and how often?")  # fmt: skip
-    yield prop("kept", "the images handed in stay as they are, and the type of the numbers is theirs (1 if not)", {"what": "kept", "n": 64},
+    yield prop("kept", "the images handed in stay as they are, and the type of the numbers is theirs (1 if not)", {"what": "kept", "n": int(rng.integers(48, 80))},
                exact([0.0, 0.0]), "Does an assignment with an index make a new tensor?")  # fmt: skip
     yield prop("generator", "a generator decides (1 if equal seeds give different images; 1 if different seeds give equal ones)",
-               {"what": "generator", "n": 64}, exact([0.0, 0.0]), "Where do your random numbers come from?")  # fmt: skip
+               {"what": "generator", "n": int(rng.integers(48, 80))}, exact([0.0, 0.0]), "Where do your random numbers come from?")  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------------- pieces of a training

@@ -79,6 +79,22 @@ answer(
 )
 answer(
     "vpsde.sigma",
+    "cancels-alpha",
+    swap=[("torch.sqrt(-torch.expm1(-integral))", "torch.sqrt(1 - self.alpha(t) ** 2)")],
+    says="""The formula is right, but for tiny t float32 subtracts two numbers that agree in almost all of their digits, and little
+    of the result is left. The score at small t is divided by this σ. PyTorch has a function for just this difference.""",
+    source="plausible",
+)
+answer(
+    "vpsde.sigma",
+    "variance-by-subtraction",
+    swap=[("torch.sqrt(-torch.expm1(-integral))", "1 - self.alpha(t) ** 2")],
+    says="""Your numbers are the squares of the right ones, a variance where the standard deviation is asked for; and for tiny t
+    float32 loses most digits of such a difference.""",
+    source="plausible",
+)
+answer(
+    "vpsde.sigma",
     "exploding",
     swap=[("torch.sqrt(-torch.expm1(-integral))", "torch.sqrt(integral)")],
     says="""Your σ keeps growing, beyond 1: this is the noise that would pile up if nothing pulled x back to the origin. The drift

@@ -41,7 +41,9 @@ def test_an_audit_sees_right_answers_mistakes_unlisted_ones_and_pairs(results):
 
 def test_an_audit_reports_a_right_answer_called_wrong_and_a_wrong_one_called_right(results):
     bad = [
-        audit.Result(r.id, r.task, r.seed, r.kind, {"reference": "rejected", "mistake": "passed"}.get(r.kind, "ok"), r.verdict)
+        audit.Result(
+            r.id, r.task, r.seed, r.kind, {"reference": "rejected", "mistake": "passed"}.get(r.kind, "ok"), r.verdict
+        )
         for r in results
     ]
     counted = audit.figures(bad)
@@ -72,10 +74,12 @@ def test_try_grades_a_file_of_answers(tmp_path, capsys):
     rows = json.loads(capsys.readouterr().out)
     assert list(rows) == list(course.load("03_vpsde").tasks)
     assert rows["vpsde.alpha"]["passed"] and rows["vpsde.alpha"]["answered"] and rows["vpsde.alpha"]["points"] == 2
-    assert not rows["vpsde.sigma"]["passed"] and rows["vpsde.sigma"]["misconception"] == "vpsde.sigma:cancels"
-    assert all(row["passed"] and not row["answered"] for task, row in rows.items() if task not in ("vpsde.alpha", "vpsde.sigma"))
+    assert not rows["vpsde.sigma"]["passed"] and rows["vpsde.sigma"]["misconception"] == "vpsde.sigma:cancels-alpha"
+    assert all(
+        row["passed"] and not row["answered"] for task, row in rows.items() if task not in ("vpsde.alpha", "vpsde.sigma")
+    )
     text = trial.text(rows)
-    assert "vpsde.sigma:cancels: The formula is right, but for tiny t" in text and "(the reference's)" in text
+    assert "vpsde.sigma:cancels-alpha: The formula is right, but for tiny t" in text and "(the reference's)" in text
 
 
 @pytest.mark.parametrize(
