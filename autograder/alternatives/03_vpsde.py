@@ -517,3 +517,44 @@ def v_loss(self, x0, generator=None):
     return d * nn.MSELoss()(self.network(x_t, t), self.v_target(x0, eps, t))
 ''',
 )
+
+answer(
+    "vpsde.flow",
+    "last-layer-at-zero",
+    cell='''
+network = ScoreNetwork()
+nn.init.zeros_(network.rest[-1].weight)
+nn.init.zeros_(network.rest[-1].bias)
+flow = VPSDE(network)
+optimizer = torch.optim.AdamW(flow.parameters(), lr=1e-3)
+''',
+)
+answer(
+    "vpsde.flow",
+    "two-rates",
+    cell='''
+flow = VPSDE(ScoreNetwork())
+last = list(flow.network.rest[-1].parameters())
+others = [p for p in flow.network.parameters() if not any(p is q for q in last)]
+optimizer = torch.optim.Adam([{"params": others}, {"params": last, "lr": 1e-4}], lr=1e-3)
+''',
+)
+answer(
+    "vpsde.flow",
+    "frozen-frequencies",
+    cell='''
+class Waves(nn.Module):
+    def __init__(self, width=64):
+        super().__init__()
+        self.frequencies = nn.Parameter(30 * torch.randn(width // 2), requires_grad=False)
+        self.gate = nn.Parameter(torch.zeros(1))
+        self.layers = nn.Sequential(nn.Linear(2 + width, 128), nn.GELU(), nn.Linear(128, 128), nn.GELU(), nn.Linear(128, 2))
+
+    def forward(self, x, t):
+        angles = 2 * torch.pi * t[:, None] * self.frequencies
+        return self.gate * self.layers(torch.cat([x, angles.sin(), angles.cos()], dim=1))
+
+flow = VPSDE(Waves())
+optimizer = torch.optim.Adam(flow.parameters())
+''',
+)

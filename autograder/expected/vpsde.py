@@ -439,11 +439,13 @@ def flow(rng: Rng) -> Iterates:
     yield prop("network", "its network gives finite 2D scores for five points", {"what": "network", "x": x[:5], "t": t},
                exact([5, 2, 1]))  # fmt: skip
     yield prop("loss", "the loss of 64 points is a finite number", {"what": "loss", "x": x}, exact(1.0))
-    yield prop("still", "one step of the optimizer moves every weight and bias of the network", {"what": "still", "x": x},
+    yield prop("times", "what its network says depends on t", {"what": "times", "x": x[:5], "t": t}, exact(1.0),
+               "A score is a function of x and t. Where does your network use t?")  # fmt: skip
+    yield prop("still", "one step of the optimizer moves everything that is trained in the network", {"what": "still"},
                exact(1.0), "Which parameters does the optimizer hold?")  # fmt: skip
-    yield prop("rate", "one step moves them by a useful length, 0.00001 to 0.1", {"what": "rate", "x": x}, exact(1.0))
-    yield prop("adam", "one step moves all of them about equally far, as Adam's first step does", {"what": "adam", "x": x},
-               exact(1.0), "Which optimizer divides each gradient by its own size?")  # fmt: skip
+    yield prop("rate", "one step moves them by a useful length, 0.00001 to 0.1", {"what": "rate"}, exact(1.0))
+    yield prop("adam", "the steps do not grow with the gradient, and go on for a while when it is 0, as Adam's do", {"what": "adam"},
+               exact(1.0), "Which optimizer divides each gradient by its own size, and remembers those before?")  # fmt: skip
 
 
 @expects("vpsde.traj", needs=(*PROCESS, "vpsde.sample_ode"))

@@ -692,14 +692,41 @@ answer(
     "vpsde.flow",
     "other-network",
     swap=[("flow.parameters()", "ScoreNetwork().parameters()")],
-    says="""No parameter of your flow moves: the optimizer holds those of another network, which nobody uses.""",
+    says="""No parameter of your flow moves. Are the parameters that the optimizer holds those of this network, and is its rate above 0?""",
     source="plausible",
 )
 answer(
     "vpsde.flow",
     "sgd",
     swap=[("torch.optim.Adam(flow.parameters(), lr=2e-3)", "torch.optim.SGD(flow.parameters(), lr=2e-3)")],
-    says="""Your first step moves the layers very unevenly, each in proportion to its gradient: this is not Adam.""",
+    says="""Your optimizer's steps are in proportion to the gradient: this is not Adam, which divides by the gradient's own size.""",
+    source="plausible",
+)
+answer(
+    "vpsde.flow",
+    "no-memory",
+    swap=[("torch.optim.Adam(flow.parameters(), lr=2e-3)", "torch.optim.RMSprop(flow.parameters(), lr=2e-3)")],
+    says="""Your optimizer divides by the gradient's size, but it forgets the direction at once: Adam also has a running mean of the
+    gradients.""",
+    source="plausible",
+)
+answer(
+    "vpsde.flow",
+    "blind-to-time",
+    cell='''
+class Blind(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(2, 128), nn.SiLU(), nn.Linear(128, 128), nn.SiLU(), nn.Linear(128, 2))
+
+    def forward(self, x, t):
+        return self.layers(x)
+
+flow = VPSDE(Blind())
+optimizer = torch.optim.Adam(flow.parameters(), lr=2e-3)
+''',
+    says="""Your network takes t and does nothing with it. The score at t = 1 is that of noise and at t near 0 that of the data; one
+    function of x alone cannot be both.""",
     source="plausible",
 )
 answer(

@@ -382,23 +382,45 @@ def flow(case: SimpleNamespace, flow: Any, optimizer: Any) -> Any:
         return [*out.shape, torch.isfinite(out).all().item()]
     if case.what == "loss":
         return torch.isfinite(tensor(flow.loss(case.x)))
-    before = [parameter.detach().clone() for parameter in flow.network.parameters()]
-    if not before:
-        raise WrongType("has a network without parameters")
-    optimizer.zero_grad()
-    flow.loss(case.x).backward()
-    optimizer.step()
-    pairs = zip(flow.network.parameters(), before, strict=True)
-    moved = torch.stack([(new.detach() - old).abs().max() for new, old in pairs])
+    if case.what == "times":
+        with torch.no_grad():
+            for parameter in flow.network.parameters():  # a last layer that begins at zero hides everything
+                parameter += 0.3 * torch.randn(parameter.shape)
+            out = tensor(flow.network(case.x[:1].repeat(len(case.t), 1), case.t))
+        if (out == out[0]).all():
+            raise WrongType("has a network that says the same at all times")
+        return 1.0
+    one, again = first_steps(flow, optimizer, 1.0)
     if case.what == "still":
-        if (moved == 0).any():
-            raise WrongType("leaves all of them as they are" if (moved == 0).all() else "leaves some of them as they are")
+        if (one == 0).any():
+            raise WrongType("leaves all of them as they are" if (one == 0).all() else "leaves some of them as they are")
     elif case.what == "rate":
-        if not 1e-5 <= moved.max() <= 0.1:
-            raise WrongType("moves them much too far" if moved.max() > 0.1 else "hardly moves them")
-    elif moved.max() > 1.5 * moved[moved > 0].min():
-        raise WrongType("moves some of them much farther than others")
+        if not 1e-5 <= one.max() <= 0.1:
+            raise WrongType("moves them much too far" if one.max() > 0.1 else "hardly moves them")
+    else:
+        ratio = first_steps(flow, optimizer, 100.0)[0] / one
+        if not ((ratio > 0.7) & (ratio < 1.5)).all():
+            raise WrongType("takes longer steps for a longer gradient")
+        if (again < 0.1 * one).any():
+            raise WrongType("stands still as soon as a gradient is 0, without any memory of those before")
     return 1.0
+
+
+def first_steps(flow: Any, optimizer: Any, scale: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """How far each trainable parameter moves in a step with given gradients of this scale, and then in one with gradients 0."""
+    flow, optimizer = copy.deepcopy((flow, optimizer))
+    parameters = [parameter for parameter in flow.network.parameters() if parameter.requires_grad]
+    if not parameters:
+        raise WrongType("has a network without parameters that are trained")
+    moved = []
+    for size in (scale, 0.0):
+        before = [parameter.detach().clone() for parameter in parameters]
+        for parameter in parameters:
+            parameter.grad = size * (1 + torch.rand(parameter.shape))
+        optimizer.step()
+        pairs = zip(parameters, before, strict=True)
+        moved.append(torch.stack([(new.detach() - old).abs().max() for new, old in pairs]))
+    return moved[0], moved[1]
 
 
 # --------------------------------------------------------------------------------------------------------- v-prediction
