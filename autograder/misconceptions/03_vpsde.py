@@ -790,7 +790,7 @@ answer(
     "vpsde.traj",
     "backwards",
     swap=[("sample_ode(1000, 2, steps=200)", "sample_ode(1000, 2, steps=200).flip(0)")],
-    says="""Your trajectories begin at the data and end in the noise. The samplers return them in the order they were made.""",
+    says="""Your trajectories do not begin in the noise and end at the data. The samplers return them in the order they were made.""",
     source="plausible",
 )
 

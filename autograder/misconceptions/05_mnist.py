@@ -1182,7 +1182,7 @@ for name, swap, says, source in (
     (
         "one-time-for-all",
         [(MAPS, "maps = self.time(emb[:1])[:, :, None, None].expand(len(x), -1, *x.shape[2:])")],
-        """All images of a batch get the time of the first one. Each row of emb belongs to the row of x with the same number.""",
+        """All images of a batch share one time. Each row of emb belongs to the row of x with the same number.""",
         "plausible",
     ),
     (

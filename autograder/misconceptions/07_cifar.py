@@ -261,7 +261,7 @@ for name, swap, says, source in (
     (
         "bounded-by-tanh",
         [("return F.pixel_shuffle(self.last(F.silu(h)), 2)", "return F.pixel_shuffle(self.last(F.silu(h)), 2).tanh()")],
-        """Your outputs never leave the interval from −1 to 1, as images would. The velocity is nearly pure noise at small t, and noise is larger than that.""",
+        """Your outputs never leave a fixed interval, as the values of images would. The velocity is nearly pure noise at small t, and noise is larger than that.""",
         "plausible: taken over from GANs and autoencoders",
     ),
     (
