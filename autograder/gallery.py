@@ -72,7 +72,7 @@ def _drawable(one: dict[str, Any], two: dict[str, Any]) -> bool:
     if "failed" in one or "failed" in two:
         return False
     a, b = np.asarray(one["value"]), np.asarray(two["value"])
-    return a.shape == b.shape and a.size > 1 and bool(np.isfinite(a).all())
+    return a.shape == b.shape and a.size > 3 and bool(np.isfinite(a).all()) and bool(np.ptp(b) > 1e-5)  # no flags, no zeros
 
 
 def draw(kind: str, right: Any, wrong: Any, path: Path) -> None:
@@ -103,5 +103,5 @@ def draw(kind: str, right: Any, wrong: Any, path: Path) -> None:
         axes.plot([right.min(), right.max()], [right.min(), right.max()], color=plots.BLUE, lw=1)
         axes.plot(right.ravel()[:2000], wrong.ravel()[:2000], ".", ms=4, alpha=0.7, color=plots.VERMILION)
         axes.set(xlabel="right number", ylabel="this mistake's")
-    figure.savefig(path, dpi=70, bbox_inches="tight")
+    figure.savefig(path, dpi=80, bbox_inches="tight")
     plt.close(figure)
