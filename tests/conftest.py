@@ -34,7 +34,7 @@ def runner():
 
 @pytest.fixture(scope="session")
 def demo() -> tuple[Path, str]:
-    """demo-course/ after `python -m autograder demo`, and what it printed. Slow: stock nbgrader grades some 25 notebooks."""
+    """demo-course/ after `python -m autograder demo`, and what it printed. Slow: stock nbgrader grades some 35 notebooks."""
     done = subprocess.run([sys.executable, "-m", "autograder", "demo"], cwd=REPOSITORY, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return REPOSITORY / "demo-course", done.stdout

@@ -18,7 +18,7 @@ from autograder.nbgrader_parts import LatePolicy
 from tests.conftest import REPOSITORY
 
 NAMES = course.assignment_names()
-pytestmark = pytest.mark.slow  # nbgrader's own start-up is 3 s a command, and the demo class hands in some 25 notebooks
+pytestmark = pytest.mark.slow  # nbgrader's own start-up is 3 s a command
 
 
 def nbgrader(folder, *words, plain=False):
