@@ -14,7 +14,7 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 PAGE = """# How often the grader errs
 
-Written by `python -m autograder audit --seeds {seeds} --write`. Every answer was judged with {seeds} secret-like key items, in the way that grading
+Written by `python -m autograder audit --seeds {seeds} --write`. Every answer was judged with key items made from {seeds} seeds, in the way that grading
 runs it; an answer counts as caught or named only if it was with every one of them.
 
 {table}
