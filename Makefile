@@ -11,7 +11,7 @@ demo test test-full check bench: export OMP_NUM_THREADS := 1
 help:
 	@echo "make demo       build, release and grade a small class with stock nbgrader, and print the table of points"
 	@echo "make test       run the tests        make check      lint and the fast tests"
-	@echo "make test-full  run everything that takes longer: full trainings, 200 grading seeds"
+	@echo "make test-full  run everything that takes longer: full trainings, 1,000 grading seeds"
 	@echo "make lab        open JupyterLab on the student notebooks"
 	@echo "make build      make notebooks/ and helpers/keys/ from solutions/"
 	@echo "make bench      print the benchmark table"
@@ -51,4 +51,4 @@ bench: $(READY)
 	@$(RUN) -m autograder bench
 
 clean:
-	rm -rf source submitted autograded feedback demo-course dist built-solutions .cache gradebook.db
+	rm -rf source submitted autograded feedback demo-course dist built-solutions gradebook.db

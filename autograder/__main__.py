@@ -95,10 +95,14 @@ def _bundle(options: argparse.Namespace) -> int:
 
 
 def _solutions(options: argparse.Namespace) -> int:
+    import time
+
     from autograder import build, course
 
     for name in options.assignments or course.assignment_names():
-        print(build.write_solution(name, options.execute))
+        start = time.perf_counter()
+        path = build.write_solution(name, options.execute)
+        print(path, f"({(time.perf_counter() - start) / 60:.1f} minutes)" if options.execute else "", flush=True)
     return 0
 
 

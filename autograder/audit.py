@@ -18,9 +18,13 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from autograder import course, keys
+from autograder.grading import named
 from autograder.runner import Runner
-from helpers.judge import FALSE_ALARM, NO_EVIDENCE, Verdict, judge
+from helpers.checks import public_items
+from helpers.judge import FALSE_ALARM, NO_EVIDENCE, Z_DRAWS, Verdict, bernstein, judge
 
 PAIRS = 4
 """How many pairs of mistakes of each task are tried."""
@@ -48,6 +52,10 @@ class Result:
     verdict: Verdict
 
 
+PUBLIC = -1
+"""The seed that stands for the public item, with which mistakes are also named."""
+
+
 def audit(assignment: str, seeds: Iterable[int], runner: Runner, wrong: bool = True) -> Iterator[Result]:
     """Examine all tasks of one assignment, in this process."""
     for task in course.load(assignment).tasks:
@@ -72,45 +80,42 @@ def _examine(work: tuple[str, int, bool]) -> list[Result]:
 
 def examine(task: str, seed: int, runner: Runner, wrong: bool = True) -> Iterator[Result]:
     """Judge all known answers of one task with one key item; `wrong` false leaves the known mistakes out."""
-    item, assignment = keys.item(task, seed), course.tasks()[task]
+    public, assignment = public_items()[task], course.tasks()[task]
+    item = public if seed == PUBLIC else keys.item(task, seed)
     for answer in [keys.Answer(f"{task}:reference", task, course.load(assignment).answer(task)), *keys.alternatives(task)]:
         verdict = judge(task, item, runner.observe(task, item, answer.cell), reveal=True)
         kind = "reference" if answer.id.endswith(":reference") else "alternative"
         yield Result(answer.id, task, seed, kind, "ok" if verdict.passed else "rejected", verdict)
-    mistakes = keys.misconceptions(task) if wrong else ()
-    if not mistakes:
+    if not wrong:
         return
-    recorder = _Recorder(runner)
-    full = keys.with_mistakes(task, item, recorder, strict=False)
-    for mistake in mistakes:
-        runs = recorder.runs[mistake.cell]
-        seen = runs[0] if len(runs) == 2 else runner.observe(task, item, mistake.cell)  # two equal runs: no chance in it
-        yield _named(mistake.id, "mistake", judge(task, full, seen, reveal=True), {mistake.id}, seed)
-        others = {**full, "wrong": [one for one in full["wrong"] if one["id"] != mistake.id]}
-        yield _named(mistake.id, "unlisted", judge(task, others, seen), {None}, seed)
-    for one, two, cell in pairs(task):
+
+    def observe(cell: str) -> tuple[Verdict, dict[str, Any]]:
+        """The verdict with the item, without a name, and the observations with the public item."""
         seen = runner.observe(task, item, cell)
+        verdict = judge(task, {**item, "wrong": []}, seen, reveal=True)
+        again = {**public, "seed": public["seed"] + seed + 1}  # the same inputs, other random draws
+        return verdict, seen if seed == PUBLIC or verdict.passed else runner.observe(task, again, cell)
+
+    for mistake in keys.misconceptions(task):
+        verdict, seen = observe(mistake.cell)
+        others = {**public, "wrong": [one for one in public["wrong"] if one["id"] != mistake.id]}
+        yield _named(mistake.id, "mistake", verdict, public, seen, {mistake.id}, seed)
+        yield _named(mistake.id, "unlisted", verdict, others, seen, {None}, seed)
+    for one, two, cell in pairs(task):
+        verdict, seen = observe(cell)
         if not any(observation.get("failed") in NO_EVIDENCE for observation in seen.values()):
             name = f"{one.id}+{two.id.partition(':')[2]}"
-            yield _named(name, "pair", judge(task, full, seen, reveal=True), {one.id, two.id, None}, seed)
+            yield _named(name, "pair", verdict, public, seen, {one.id, two.id, None}, seed)
 
 
-class _Recorder:
-    """A runner that keeps what it has seen, by cell."""
-
-    def __init__(self, runner: Runner) -> None:
-        self.runner, self.runs = runner, {}
-
-    def observe(self, task: str, item: dict[str, Any], cell: str) -> dict[str, Any]:
-        """As `Runner.observe`."""
-        seen = self.runner.observe(task, item, cell)
-        self.runs.setdefault(cell, []).append(seen)
-        return seen
-
-
-def _named(id: str, kind: str, verdict: Verdict, names: set[str | None], seed: int) -> Result:
+def _named(
+    id: str, kind: str, verdict: Verdict, public: dict[str, Any], seen: dict[str, Any], names: set[str | None], seed: int
+) -> Result:
+    if verdict.passed:
+        return Result(id, verdict.task, seed, kind, "passed", verdict)
+    verdict = named(verdict, public, seen)
     outcome = "ok" if verdict.misconception in names else "misnamed" if verdict.misconception else "unnamed"
-    return Result(id, verdict.task, seed, kind, "passed" if verdict.passed else outcome, verdict)
+    return Result(id, verdict.task, seed, kind, outcome, verdict)
 
 
 def pairs(task: str, limit: int = PAIRS) -> list[tuple[keys.Answer, keys.Answer, str]]:
@@ -179,10 +184,40 @@ def comparisons(task: str) -> Counter[str]:
     """How many statistical comparisons judge one answer to a task, by the kind of comparison."""
     counts: Counter[str] = Counter()
     for prop in keys.public_item(task)["properties"]:
-        expect = prop["expect"]
-        seen_at = {"law": "phase", "rows": "phase", "draws": "mean", "within": "low", "exact": "value"}[expect["kind"]]
-        counts[expect["kind"]] += len(_flat(expect[seen_at]))
+        counts += _counted(prop["expect"])
     return counts
+
+
+def _counted(expect: dict[str, Any]) -> Counter[str]:
+    seen_at = {"law": "phase", "rows": "phase", "draws": "mean", "within": "low", "exact": "value"}[expect["kind"]]
+    return Counter({expect["kind"]: np.size(expect[seen_at])})
+
+
+def thresholds(task: str) -> dict[str, dict[str, Any]]:
+    """For every property of a task that is judged by statistics: how far a mean may be off, and the probability of a false alarm.
+
+    "comparisons" is their number, "threshold" the smallest and the largest distance of a mean (of cosines, of products, of
+    repetitions) from what is expected that still passes, "false_alarm" a bound for the property as a whole.
+    """
+    found = {}
+    for prop in keys.public_item(task)["properties"]:
+        expect, count = prop["expect"], sum(_counted(prop["expect"]).values())
+        if expect["kind"] == "law":
+            limits = bernstein(np.asarray(expect["var"]), expect["shape"][0])
+        elif expect["kind"] == "rows":  # at most: the terms' variance is estimated from the rows themselves
+            limits = bernstein(np.ones(1), expect["shape"][0] // 2, 4.0) + 50 / (expect["shape"][0] // 2)
+        elif expect["kind"] == "draws":
+            limits = Z_DRAWS * np.asarray(expect["sd"]) / np.sqrt(expect["shape"][0]) + np.asarray(expect["atol"])
+        else:
+            continue
+        ends = [float(f"{end:.3g}") for end in (np.min(limits), np.max(limits))]
+        found[prop["title"]] = {
+            "kind": expect["kind"],
+            "comparisons": count,
+            "threshold": ends,
+            "false_alarm": FALSE_ALARM * count,
+        }
+    return found
 
 
 def false_alarm_bound(tasks: Iterable[str]) -> float:
@@ -193,10 +228,6 @@ def false_alarm_bound(tasks: Iterable[str]) -> float:
     """
     counts = [comparisons(task) for task in tasks]
     return FALSE_ALARM * sum(c[kind] for c in counts for kind in ("law", "rows", "draws", "within")) + 2e-9 * len(counts)
-
-
-def _flat(value: Any) -> list[Any]:
-    return [entry for part in value for entry in _flat(part)] if isinstance(value, (list, tuple)) else [value]
 
 
 def power(results: list[Result]) -> dict[str, dict[str, float]]:

@@ -40,7 +40,10 @@ answers are all right loses a point anywhere in the course is at most {bound:.1e
 | --- | --- | --- | --- | --- | --- |
 {bounds}
 
-The power of every property against every known mistake (the share of the key items in which it failed) is in `audit.json`.
+`audit.json` has, for every statistical comparison, its threshold and its false-alarm probability ("comparisons"), and the power of every property against
+every known mistake, the share of the key items in which it failed ("power").
+
+No mistake costs points in another task: each task is run with reference answers to all others (`autograder/runner.py`).
 """
 
 
@@ -64,7 +67,11 @@ def write(results: list[audit.Result]) -> list[Path]:
         bounds="\n".join(bounds),
     )
     (DOCS / "audit.md").write_text(page, encoding="utf-8")
-    object = {"figures": audit.figures(results), "power": audit.power(results)}
+    object = {
+        "figures": audit.figures(results),
+        "comparisons": {task: found for task in tasks if (found := audit.thresholds(task))},
+        "power": audit.power(results),
+    }
     (DOCS / "audit.json").write_text(json.dumps(object, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     _picture(results, DOCS / "audit.png")
     return [DOCS / "audit.md", DOCS / "audit.json", DOCS / "audit.png"]

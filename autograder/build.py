@@ -128,7 +128,9 @@ def write_solution(name: str, execute: bool = False) -> Path:
     if execute:
         from nbclient import NotebookClient
 
-        NotebookClient(notebook, timeout=1800, kernel_name="python3").execute(cwd=str(course.ROOT / "solutions" / name))
+        folder = course.ROOT / "built-solutions" / name  # for the files that the cells write
+        folder.mkdir(parents=True, exist_ok=True)
+        NotebookClient(notebook, timeout=1800, kernel_name="python3").execute(cwd=str(folder))
     return _write(course.ROOT / "built-solutions" / f"{name}.ipynb", nbformat.writes(notebook) + "\n")
 
 

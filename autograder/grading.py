@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import atexit
 import functools
+from dataclasses import replace
 from typing import Any
 
 from autograder import course, keys, salvage
 from autograder.runner import Runner
+from helpers.checks import public_items
 from helpers.judge import NO_EVIDENCE, Verdict, judge
 
 
@@ -43,12 +45,24 @@ def judge_answer(task: str, answer: str, index: int, runner: Runner, carried: li
     """The verdict on one answer cell with secret item `index`."""
     if not answer.strip():
         return Verdict(task, False, (), "Nothing is filled in here yet.")
-    item = keys.secret_item(task, index)
+    item, public = keys.secret_item(task, index), public_items()[task]
     observations = runner.observe(task, item, answer, carried)
     verdict = judge(task, item, observations)
     if verdict.passed or any(seen.get("failed") in NO_EVIDENCE for seen in observations.values()):
         return verdict
-    return judge(task, keys.secret_item_with_mistakes(task, index, runner), observations)
+    return named(verdict, public, runner.observe(task, public, answer, carried))
+
+
+def named(verdict: Verdict, public: dict[str, Any], observations: dict[str, Any]) -> Verdict:
+    """A failed verdict with the name and the sentence of the known mistake that gives the same numbers on the public item.
+
+    Whether an answer is right is decided on a secret item; what a wrong one is called, on the public one, whose numbers of all
+    known mistakes are there already.
+    """
+    found = judge(verdict.task, public, observations)
+    if found.misconception is None:
+        return verdict
+    return replace(verdict, sentence=found.sentence, misconception=found.misconception)
 
 
 @functools.cache

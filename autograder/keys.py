@@ -2,15 +2,13 @@
 
 Item 0 of a task is public and ships in helpers/keys; the secret items follow from the course's secret. Whether an answer is
 right is decided by closed forms alone (`autograder/expected`). The numbers of known mistakes are what their wrong code
-(`autograder/misconceptions`) gives in the same process that runs students' code; in grading they are looked up, and made
-where missing, only once an answer has failed.
+(`autograder/misconceptions`) gives in the same process that runs students' code. Only the public item has them: an answer that
+fails on a secret item is run on the public one to be named.
 """
 
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,15 +121,14 @@ def alternatives(task: str) -> tuple[Answer, ...]:
     return tuple(one for one in answers("alternatives", course.tasks()[task]) if one.task == task)
 
 
-def with_mistakes(task: str, one_item: dict[str, Any], runner: Runner, strict: bool = True) -> dict[str, Any]:
+def with_mistakes(task: str, one_item: dict[str, Any], runner: Runner) -> dict[str, Any]:
     """The item with the numbers of all known mistakes.
 
     Each wrong answer is run twice with different random draws, and twice more if any number differs. A property whose numbers
     differ by more than chance allows is "unstable" under that mistake.
 
     Raises:
-        ValueError: if `strict` and a known mistake passes or does not run to its end, so that a harmless "mistake" never
-            enters a public key. Otherwise that mistake is left out: in grading, nobody's points depend on it.
+        ValueError: if a known mistake passes or does not run to its end, so that a harmless "mistake" never enters a key.
     """
     wrong = []
     for mistake in misconceptions(task):
@@ -143,10 +140,8 @@ def with_mistakes(task: str, one_item: dict[str, Any], runner: Runner, strict: b
         first = run()
         passed = judge(task, one_item, first).passed
         if passed or any(seen.get("failed") in NO_EVIDENCE for seen in first.values()):
-            if strict:
-                what = "passes the check" if passed else f"does not run to its end: {first}"
-                raise ValueError(f"the known mistake {mistake.id} {what} (seed {one_item['seed']})")
-            continue
+            what = "passes the check" if passed else f"does not run to its end: {first}"
+            raise ValueError(f"the known mistake {mistake.id} {what} (seed {one_item['seed']})")
         known = {prop["name"]: summary(prop["expect"], first[prop["name"]]) for prop in one_item["properties"]}
         runs = [first, run()]
         if pack(runs[0]) != pack(runs[1]):
@@ -165,31 +160,6 @@ def _unstable(one_item: dict[str, Any], known: dict[str, Any], runs: list[dict[s
         for run in runs
         if distance(prop["expect"], known[prop["name"]], summary(prop["expect"], run[prop["name"]])) > 1
     }
-
-
-def secret_item_with_mistakes(task: str, index: int, runner: Runner) -> dict[str, Any]:
-    """`with_mistakes` of a secret item, kept in .cache/ until a source that it depends on changes."""
-    one_item = secret_item(task, index)
-    digest = hashlib.sha256(json.dumps([one_item, _sources(course.tasks()[task])]).encode()).hexdigest()[:24]
-    path = course.ROOT / ".cache" / "keys" / f"{digest}.json"
-    if path.exists():
-        return json.loads(path.read_text())
-    full = with_mistakes(task, one_item, runner, strict=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(full))
-    part.replace(path)
-    return full
-
-
-@functools.cache
-def _sources(assignment: str) -> str:
-    """A digest of what the numbers of known mistakes depend on."""
-    folder = Path(__file__).parent
-    files = [course.ROOT / "solutions" / assignment / f"{assignment}.py", folder / "misconceptions" / f"{assignment}.py"]
-    files += sorted((folder.parent / "helpers").rglob("*.py"))
-    text = "".join(path.read_text(encoding="utf-8") for path in files if path.exists())
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _plain(value: Any, digits: int = 9) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 from autograder import course, keys
 from autograder.grading import judge_answer, shared_runner
 from helpers import panel
+from helpers.checks import public_items
 from helpers.judge import judge
 
 
@@ -83,11 +84,10 @@ def explain(id: str) -> str:
     mistakes = {mistake.id: mistake for mistake in keys.misconceptions(task)}
     if id not in mistakes:
         raise KeyError(f"There is no known mistake {id!r}; those of {task} are {', '.join(mistakes)}.")
-    mistake, item = mistakes[id], keys.public_item(task)
+    mistake, item = mistakes[id], public_items()[task]
     reference = course.load(course.tasks()[task]).answer(task).splitlines()
     change = list(
         difflib.unified_diff(reference, mistake.cell.splitlines(), "the reference", "the mistake", lineterm="", n=2)
     )
-    full = keys.with_mistakes(task, item, shared_runner())
-    verdict = judge(task, full, shared_runner().observe(task, item, mistake.cell), reveal=True)
+    verdict = judge(task, item, shared_runner().observe(task, item, mistake.cell), reveal=True)
     return "\n".join([f"{id}   (source: {mistake.source})", "", *change, "", panel.text(verdict)])

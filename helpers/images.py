@@ -263,7 +263,7 @@ def _cache_folder() -> Path:
 
 def _brief(error: Exception) -> str:
     """The first line of an error, without its full stop, so that it fits into a sentence."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".: ")
 
 
 def main() -> None:

@@ -118,7 +118,8 @@ def size_and_ends(variance: float, d: int, n: int) -> dict[str, Any]:
 
 
 def alone(rng: np.random.Generator, distribution: Any) -> dict[str, Any]:
-    """500 calls that ask for two numbers each: what is done to the numbers of a call together, as to divide by their size, shows here."""
+    """500 calls that ask for few numbers each, by `sums` of the probes: what is done to the numbers of a call together (to divide by
+    their size, to make their sum 0) shows here."""
     return law(rng, distribution, 500, 48)
 
 

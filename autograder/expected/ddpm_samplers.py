@@ -373,7 +373,7 @@ def size_properties(rng: Rng, extra: dict[str, Any], noise: str, more: bool) -> 
                "Which distribution do the start and the noise have, which variance, and is something done to the numbers afterwards?")  # fmt: skip
     if more:
         inputs = {**extra, "what": "alone", "betas": plan.betas, "n": 1, "dim": 2, "calls": 500}
-        yield prop("alone", "a network that says 0, 500 calls for one point each: the noise of a step is normal", inputs,
+        yield prop("alone", "a network that says 0, 500 calls for one point or four: the sum of a step's noise is that of independent normals", inputs,
                    alone(rng, Mixture.gaussian(np.zeros(2), step * np.eye(2))), "Is something done to all numbers of the noise together?")  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from autograder.exact import Mixture
-from autograder.expected import Property, exact, expects, law, prop, rows_law
+from autograder.expected import RADIUS, Property, exact, expects, law, prop, rows_law, size_and_ends
 from helpers.probes.mlp import fc_shapes, mlp_shapes, spread, timed_shapes
 
 Array = np.ndarray
@@ -285,6 +285,7 @@ def init(rng: np.random.Generator) -> Iterator[Property]:
     for layer, fan_in, title in (
         ("first", narrow, f"weights of a Linear({narrow}, {wide}): right mean, variance and shape of the distribution"),
         ("inner", wide, f"weights of a Linear({wide}, {narrow}) that stands inside another module"),
+        ("deep", narrow, f"weights of a Linear({narrow}, {wide}) that stands four modules deep"),
     ):
         target = Mixture.gaussian([0.0, 0.0], np.eye(2) * 2 / fan_in)
         yield prop(layer, title, {**sizes, "what": "weights", "layer": layer}, law(rng, target, narrow * wide),
@@ -294,14 +295,18 @@ def init(rng: np.random.Generator) -> Iterator[Property]:
                "layer": "first"}, rows_law(rng, target, narrow * wide), "Is one draw used in several places?")  # fmt: skip
     yield prop("rank", "no unit of a layer is a copy or a mixture of others (the weights have full rank)",
                {**sizes, "what": "rank"}, exact(narrow), "Does every weight get a draw of its own?")  # fmt: skip
-    others = np.concatenate([np.zeros(wide + narrow + 3), np.full(2 * narrow, 0.625)])
+    others = np.concatenate([np.zeros(2 * wide + narrow + 3), np.full(2 * narrow, 0.625)])
     yield prop("others", "biases are 0, and the parameters of a LayerNorm stay as they were", {**sizes, "what": "others"},
                exact(others), "Which parameters does your loop reach?")  # fmt: skip
     yield prop("embedding", "a table of another module, nn.Embedding, stays as it was", {**sizes, "what": "embedding"},
                exact(np.full((4, 5), 0.625)), "Which parameters does your loop reach?")  # fmt: skip
-    others = np.concatenate([np.zeros(wide + narrow), np.full(2 * narrow, 0.625)])
+    others = np.concatenate([np.zeros(2 * wide + narrow), np.full(2 * narrow, 0.625)])
     yield prop("no-bias", "a linear layer without bias is no obstacle", {**sizes, "no_bias": True, "what": "others"},
                exact(others), "With bias=False a layer's bias is None.")  # fmt: skip
+    wide = 900
+    yield prop("large", f"the weights of a Linear({wide}, {wide}): the variance of its weights, and how many of them are far from 0",
+               {**sizes, "wide": wide, "what": "large", "radius": RADIUS * np.sqrt(2 / wide)}, size_and_ends(2 / wide, wide, wide),
+               "Which modules does your loop reach, and is something done to the numbers that are drawn?")  # fmt: skip
     x, c = points(rng, 4, narrow), points(rng, 4, 3)
     yield prop("grad", "the weights still learn: they get their gradient", {**sizes, "what": "grad", "x": x, "weights": c},
                exact(c.T @ x, atol=1e-4), "Are the new weights still parameters of the layer?")  # fmt: skip

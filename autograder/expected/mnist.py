@@ -199,13 +199,13 @@ def add_noise(rng: Rng) -> Properties:
         look,
     )
     one = {"betas": plan.betas, "x": signed(rng, 0.3, 2, (1, 1, 2, 2)), "t": np.array([2]), "what": "calls", "n": 500}
-    yield prop("calls", "500 calls with a single image: the noise is standard normal and new in each", one,
+    yield prop("calls", "500 calls with one image or four: the noise is standard normal and new in each", one,
                law(rng, Mixture.gaussian(np.zeros(4), eye), 500), look)  # fmt: skip
     yield prop("far", "about as many of 500,000 numbers as should be are more than 4 standard deviations out (1 if so)",
                {"betas": plan.betas, "what": "far", "n": 2, "x": np.ones((1, 1, 10, 10)), "tiles": [50, 50], "t": np.arange(2), **FAR}, exact(1.0),
                "Which distribution does the noise have, and is something cut off?")  # fmt: skip
     pair = {**one, "x": one["x"][..., :1], "n": 500}
-    yield prop("alone", "500 calls with a single image of two pixels: the noise is standard normal", pair,
+    yield prop("alone", "500 calls with one image or four of two pixels: the sum of each call's noise is that of independent standard normals", pair,
                alone(rng, Mixture.gaussian(np.zeros(2), np.eye(2))), "Is something done to all numbers of the noise together?")  # fmt: skip
     yield prop("size", "the variance of the noise, from 800,000 numbers",
                {"betas": plan.betas, "what": "size", "n": 2, "x": np.ones((1, 1, 10, 10)), "tiles": [64, 64], "t": np.arange(2)},
@@ -522,7 +522,7 @@ def denoise(rng: Rng) -> Properties:
     yield prop("size", "the variance of the noise, from 800,000 numbers", {**silent, "what": "size", "n": 2, "tiles": [64, 64], "stochastic": 1},
                size(tilde(plan, 1), 200, 4096), look)  # fmt: skip
     pair = {**silent, "theta": np.zeros((4, 2, 1, 2, 1)), "x_t": np.zeros((1, 1, 2, 1)), "tiles": [1, 1], "what": "alone"}
-    yield prop("alone", "500 calls with a single image of two pixels: the noise is normal", {**pair, "n": 1, "calls": 500, "stochastic": 1},
+    yield prop("alone", "500 calls with one image or four of two pixels: the sum of the noise is that of independent normals", {**pair, "n": 1, "calls": 500, "stochastic": 1},
                alone(rng, normal(np.zeros(2), np.full(2, tilde(plan, 1)))), "Is something done to all numbers of the noise together?")  # fmt: skip
     _, inputs, _ = case(3, 2, "v", 3, (1, 2, 2), 1)
     yield prop("again", "without noise a second call gives the same again (images for which it does not)", {**inputs, "what": "again"}, exact(0.0),

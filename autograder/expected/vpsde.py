@@ -111,7 +111,7 @@ def perturb(rng: Rng) -> Iterates:
     inputs = {**rates(vp), "what": "noise", "n": n, "dim": 2}
     yield prop("noise", "ε is standard normal", inputs, law(rng, normal, n))
     yield prop("rows", "every row has its own ε", {**inputs, "n": 4000}, rows_law(rng, normal, 4000))
-    yield prop("alone", "500 calls with one point each: ε is standard normal", {**rates(vp), "what": "alone", "n": 1, "dim": 2, "calls": 500},
+    yield prop("alone", "500 calls with one point or four: the sum of each call's ε is that of independent standard normals", {**rates(vp), "what": "alone", "n": 4, "dim": 2, "calls": 500},
                alone(rng, normal), "Is something done to all numbers of ε together?")  # fmt: skip
     yield prop("size", "the variance of ε, and how many of 800,000 numbers are far from 0", {**inputs, "what": "size", "dim": 40, "radius": RADIUS},
                size_and_ends(1.0, 200, 4000),
@@ -143,13 +143,13 @@ def affine_network(rng: Rng, ts: np.ndarray, d: int) -> SimpleNamespace:
 def ode_properties(rng: Rng, solve: Callable[..., np.ndarray], looks: dict[str, str]) -> Iterates:
     """What a deterministic sampler should give: `solve` is euler_ode or heun_ode."""
     for name, title, steps, n, d in (
-        ("path", "three trajectories of four uneven steps, point by point", 4, 3, 2),
+        ("path", "three trajectories of four uneven steps on a given grid, whatever `steps` says: point by point", 4, 3, 2),
         ("one", "one trajectory in 5D, two steps", 2, 1, 5),
         ("line", "three trajectories on a line, a single step", 1, 3, 1),
     ):
         vp, ts, x_T = steep(rng), coarse_grid(rng, steps), rng.uniform(0.5, 2, (n, d)) * rng.choice([-1, 1], (n, d))
         network = affine_network(rng, ts, d)
-        inputs = {**rates(vp), **network.inputs, "what": "path", "x_T": x_T}
+        inputs = {**rates(vp), **network.inputs, "what": "path", "x_T": x_T, **({"steps": 2} if name == "path" else {})}
         yield prop(name, title, inputs, exact(solve(vp, ts, x_T, network.score)), looks["path"])
     vp, ts, x_T = steep(rng), coarse_grid(rng, 7), 1.5 * rng.standard_normal((5, 2))
     means, sds, weights = rng.uniform(-2, 2, (3, 2)), rng.uniform(0.5, 0.9, (3, 2)), rng.dirichlet([4, 4, 4])
@@ -229,7 +229,7 @@ def sample_sde(rng: Rng) -> Iterates:
 
     for name, title, steps, d, what in (
         ("one", "one step from one point: mean, covariance and shape", 1, 2, "last"),
-        ("line", "three uneven steps from one point on a line: mean, variance and shape", 3, 1, "last"),
+        ("line", "thirty uneven steps from one point on a line: mean, variance and shape", 30, 1, "last"),
     ):
         vp, network, maps = case(steps, d)
         x_T = rng.uniform(0.5, 2, d) * rng.choice([-1, 1], d)
@@ -248,7 +248,7 @@ def sample_sde(rng: Rng) -> Iterates:
     d, ts = 40, coarse_grid(rng, 4)[:2]
     variance = vp.beta(ts[0]) * (ts[0] - ts[1])
     inputs = {**silent_inputs(vp, ts, 2), "what": "alone", "calls": 500, "n": 1}
-    yield prop("alone", "500 calls with one point each: the noise of one step is normal", inputs,
+    yield prop("alone", "500 calls with one point or four: the sum of the noise of one step is that of independent normals", inputs,
                alone(rng, Mixture.gaussian(np.zeros(2), variance * np.eye(2))), "Is something done to all numbers of the noise together?")  # fmt: skip
     inputs = {**silent_inputs(vp, ts, d), "what": "size", "n": n, "radius": RADIUS * np.sqrt(variance)}
     yield prop("size", "the variance of one step's noise, and how many of 800,000 numbers are far from 0", inputs,
@@ -329,8 +329,8 @@ def loss_properties(rng: Rng, moments: Moments, predicts_v: bool, looks: dict[st
     early = {"early": 40 if predicts_v else 120}
     for name, what, theta_of, fade, B, d, count in (
         ("affine", "a network that depends on x and on t, batches of 512", random_theta, {}, 512, 2, 40),
-        ("early", "a network that speaks only near t = 0", loud, early, 200, 2, 300),
-        ("late", "a network that speaks only near t = 1", loud, {"late": 40}, 200, 2, 300),
+        ("early", "a network that speaks only near t = 0", loud, early, 1000, 2, 60),
+        ("late", "a network that speaks only near t = 1", loud, {"late": 40}, 1000, 2, 60),
         ("odd", "the first network in 5D with batches of three", random_theta, {}, 3, 5, 150),
         ("zero", "a network that says 0, one row in 5D", silent, {}, 1, 5, 150),
         ("line", "a network that says 0, three rows on a line", silent, {}, 3, 1, 150),
@@ -363,6 +363,13 @@ def loss_properties(rng: Rng, moments: Moments, predicts_v: bool, looks: dict[st
     yield prop("alone", "500 batches of one row that is 0: the ε in the point that the network sees is standard normal",
                {**rates(vp), "what": "alone", "B": 1, "dim": 2, "count": 500}, alone(rng, Mixture.gaussian(np.zeros(2), np.eye(2))),
                "Is something done to all numbers of ε together?")  # fmt: skip
+    for name, title, B, count in (
+        ("times", "40 batches of 500 rows: the means of t and of |2t - 1|, as the network sees t", 500, 40),
+        ("one_time", "200 batches of one row: the means of t and of |2t - 1|, as the network sees t", 1, 200),
+    ):
+        inputs = {**rates(vp), "what": "times", "B": B, "dim": 1, "count": count}
+        yield prop(name, title, inputs, draws([0.5, 0.5], np.sqrt(1 / 12 / B) * np.ones(2), count, 1.1e-3),
+                   "Is every time between 0 and 1 equally likely, in every call anew?")  # fmt: skip
     yield prop("shared", "data that are 0: every row that the network sees has an ε of its own (1 if neighbours share; 1 if others do)",
                {**rates(vp), "what": "shared", **unshared(16, 20, 40)}, exact([0.0, 0.0]), "How many rows of ε are drawn, and for whom?")  # fmt: skip
 

@@ -171,6 +171,12 @@ def weights(name, new, says, source="plausible"):
 
 
 weights(
+    "truncated-at-three",
+    "nn.init.trunc_normal_(module.weight, 0.0, (s := math.sqrt(2 / module.in_features)), -3 * s, 3 * s)",
+    """Variance and mean fit almost, but no weight is more than three standard deviations from 0: the ends of the distribution are cut off. Which
+    distribution does the formula name?""",
+)
+weights(
     "variance-as-sd",
     "nn.init.normal_(module.weight, 0.0, 2 / module.in_features)",
     """The variance of your weights is the square of what it should be. The formula names a variance; what does the function that you call
@@ -225,6 +231,13 @@ wrong(
     [("network.modules()", "network.children()")],
     """Only layers at the top of the network are reached; a layer inside another module keeps its old weights. Which method of `nn.Module` goes
     all the way down?""",
+)
+wrong(
+    "mlp.init",
+    "two-levels-deep",
+    [("network.modules()", "[one for child in [network, *network.children()] for one in child.children()]")],
+    """Layers at the top of the network and one level below have new weights, but a layer deeper inside keeps its old ones. Which method of `nn.Module`
+    goes all the way down, however deep that is?""",
 )
 wrong(
     "mlp.init",

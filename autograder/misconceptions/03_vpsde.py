@@ -12,6 +12,14 @@ answer(
 )
 answer(
     "vpsde.alpha",
+    "changes-t",
+    swap=[("    integral = self.beta_min * t + 0.5 * t**2", "    first = self.beta_min * t\n    t *= t\n    integral = first + 0.5 * t")],
+    says="""α is right, but the times that it was asked about are other numbers afterwards: you changed the caller's t, and whoever called still
+    needs it. Which line of yours writes into what it was handed?""",
+    source="a fresh reader's answer: t *= t",
+)
+answer(
+    "vpsde.alpha",
     "half-twice",
     swap=[("0.5 * t**2 * (self.beta_max - self.beta_min)", "0.25 * t**2 * (self.beta_max - self.beta_min)")],
     says="""The part of the exponent that grows with t² is half of what it should be. Song et al. write the exponent with the
@@ -149,6 +157,25 @@ answer(
 )
 answer(
     "vpsde.perturb",
+    "mirrored-halves",
+    swap=[("    eps = torch.randn(x0.shape, generator=generator, dtype=x0.dtype)\n",
+           "    half = torch.randn(len(x0) // 2, *x0.shape[1:], generator=generator)\n"
+           "    eps = torch.cat([half, -half, torch.randn(len(x0) % 2, *x0.shape[1:], generator=generator)])\n")],
+    says="""The noise of some rows is that of others turned round. Each row looks normal, but the sum of a call's noise is 0 or nearly so: the rows are not
+    independent of each other.""",
+    source="antithetic draws, a way to reduce the variance of an average",
+)
+answer(
+    "vpsde.perturb",
+    "writes-into-x0",
+    swap=[("x_t = self.alpha(t)[:, None] * x0 + self.sigma(t)[:, None] * eps",
+           "x0 *= self.alpha(t)[:, None]\n    x_t = x0 + self.sigma(t)[:, None] * eps")],
+    says="""x_t is right, but the data that you were given have lost part of their signal: x0 itself was changed, and in training it would fade
+    a little more each time it is drawn. Which line of yours writes into what it was handed?""",
+    source="a fresh reader's answer: in-place operators on an argument",
+)
+answer(
+    "vpsde.perturb",
     "uniform-noise",
     swap=[("torch.randn(x0.shape, generator=generator, dtype=x0.dtype)", "torch.rand(x0.shape, generator=generator)")],
     says="""All your noise lies between 0 and 1: its mean is not 0, and it is not normal. Look at which of PyTorch's random
@@ -212,6 +239,23 @@ answer(
 
 # ------------------------------------------------------------------------------------------------------- the samplers
 
+answer(
+    "vpsde.sample_ode",
+    "grid-cut-at-steps",
+    swap=[("pairwise(ts)", "pairwise(ts[: steps + 1])")],
+    says="""A grid of times was given, and your sampler did only the first of its intervals: it stopped when `steps` were done. What does `steps`
+    say when ts is given?""",
+    source="a fresh reader's answer",
+)
+answer(
+    "vpsde.sample_ode",
+    "changes-x_T",
+    swap=[("path = [x]", "path = [x.clone()]"), ("x = x + (t_next - t) * slope", "x += (t_next - t) * slope"),
+          ("path.append(x)", "path.append(x.clone())")],
+    says="""The trajectories are right, but the points x_T that they began at have moved along: your sampler writes into the tensor that it was
+    given, and whoever called it would start the next run from the end of this one.""",
+    source="a fresh reader's answer: x += ... on the caller's x_T",
+)
 answer(
     "vpsde.sample_ode",
     "no-half",
@@ -322,6 +366,34 @@ answer(
     source="handout H: its \"ODE\" update is the reverse SDE",
 )
 
+answer(
+    "vpsde.sample_sde",
+    "pool-of-noises",
+    swap=[("    path = [x]\n", "    path = [x]\n    pool = [torch.randn(x.shape, generator=generator) for _ in range(10)]\n"),
+          ("noise = torch.randn(x.shape, generator=generator)", "noise = pool[len(path) % 10]")],
+    says="""With few steps all is well; with thirty the points spread too far. The noise of a step comes back after some steps, so that it adds up instead of
+    averaging out. When is each step's noise drawn?""",
+    source="a fresh reader's answer: noises drawn before the loop, to save time",
+)
+answer(
+    "vpsde.sample_sde",
+    "mirrored-halves",
+    swap=[("        noise = torch.randn(x.shape, generator=generator)\n",
+           "        half = torch.randn(len(x) // 2, *x.shape[1:], generator=generator)\n"
+           "        noise = torch.cat([half, -half, torch.randn(len(x) % 2, *x.shape[1:], generator=generator)])\n")],
+    says="""The noise of some trajectories is that of others turned round. Each looks right, but the sum of a call's noise is 0 or nearly so: the trajectories
+    are not independent of each other.""",
+    source="antithetic draws, a way to reduce the variance of an average",
+)
+answer(
+    "vpsde.sample_sde",
+    "changes-x_T",
+    swap=[("path = [x]", "path = [x.clone()]"), ("x = x + (t_next - t) * reverse_drift + g * torch.sqrt(t - t_next) * noise", "x += (t_next - t) * reverse_drift + g * torch.sqrt(t - t_next) * noise"),
+          ("path.append(x)", "path.append(x.clone())")],
+    says="""The trajectories are right, but the points x_T that they began at have moved along: your sampler writes into the tensor that it was
+    given, and whoever called it would start the next run from the end of this one.""",
+    source="a fresh reader's answer: x += ... on the caller's x_T",
+)
 answer(
     "vpsde.sample_sde",
     "dt-for-sqrt-dt",
@@ -492,6 +564,22 @@ answer(
 
 answer(
     "vpsde.loss",
+    "same-times-always",
+    swap=[("t = 1 - torch.rand(len(x0), generator=generator)", "t = (torch.arange(len(x0)) + 0.5) / len(x0)")],
+    says="""Every call asks the network about the same times: with one row it is always the same one. Evenly spread times are a good idea, but the
+    network has to hear all times between 0 and 1 in the long run.""",
+    source="a fresh reader's answer: stratified times without a random offset",
+)
+answer(
+    "vpsde.loss",
+    "more-of-the-small-times",
+    swap=[("t = 1 - torch.rand(len(x0), generator=generator)", "t = (1 - torch.rand(len(x0), generator=generator)) ** 1.1")],
+    says="""Small times come up more often than large ones. The expectation in the loss takes all times between 0 and 1 to be equally likely: what
+    is done to your random numbers before they become times?""",
+    source="importance sampling of t without its weight (Nichol and Dhariwal 2021, section 3.3)",
+)
+answer(
+    "vpsde.loss",
     "weight-outside",
     swap=[("1 - torch.rand(len(x0), generator=generator)", "1e-3 + 0.999 * torch.rand(len(x0), generator=generator)"),
           ("residual = weight * (self.network", "residual = (self.network"),
@@ -604,6 +692,15 @@ answer(
     source="plausible: logit-normal times of later papers",
 )
 
+answer(
+    "vpsde.train_loop",
+    "shuffles-the-data-itself",
+    swap=[("        rows = torch.randint(len(data), (batch_size,), generator=generator)\n        loss = flow.loss(data[rows])\n",
+           "        data[:] = data[torch.randperm(len(data), generator=generator)]\n        loss = flow.loss(data[:batch_size])\n")],
+    says="""The training is right, but the data that were handed in stand in another order afterwards: whoever called it may rely on the order (for instance of
+    labels that belong to the rows). Can you choose rows without moving any?""",
+    source="a fresh reader's answer: data[:] = data[permutation]",
+)
 answer(
     "vpsde.train_loop",
     "no-zero-grad",

@@ -1351,6 +1351,25 @@ def posterior_mean(self, x_t, x0, t):
 
 answer(
     "ddpm.sample",
+    "changes-x_T",
+    swap=[("        x = (x - self.beta[t] / (1 - self.alpha_bar[t]).sqrt() * eps) / self.alpha[t].sqrt()\n",
+           "        x -= self.beta[t] / (1 - self.alpha_bar[t]).sqrt() * eps\n        x /= self.alpha[t].sqrt()\n")],
+    says="""The samples are right, but the start x_T that was handed in has turned into them: your sampler writes into the tensor that it was given, and
+    whoever called it would start the next run from there.""",
+    source="a fresh reader's answer: in-place operators on the caller's x_T",
+)
+answer(
+    "ddpm.sample",
+    "mirrored-halves",
+    swap=[("self.beta[t].sqrt() * torch.randn(x.shape, generator=generator)",
+           "self.beta[t].sqrt() * torch.cat([(half := torch.randn(len(x) // 2, *x.shape[1:], generator=generator)), -half, "
+           "torch.randn(len(x) % 2, *x.shape[1:], generator=generator)])")],
+    says="""The noise of some samples is that of others turned round. Each looks right, but the sum of a call's noise is 0 or nearly so: the samples are not
+    independent of each other.""",
+    source="antithetic draws, a way to reduce the variance of an average",
+)
+answer(
+    "ddpm.sample",
     "beta-tilde",
     swap=[("x = x + self.beta[t].sqrt()",
            "x = x + ((1 - self.alpha_bar[t - 1]) / (1 - self.alpha_bar[t]) * self.beta[t]).sqrt()")],

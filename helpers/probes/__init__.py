@@ -69,8 +69,11 @@ def observe(task: str, item: dict[str, Any], objects: tuple[Any, ...], seconds: 
             np.random.seed(seed % 2**32)
             torch.manual_seed(seed)
             case = SimpleNamespace(**{name: _tensor(value) for name, value in prop["inputs"].items()})
+            given = {name: value for name, value in vars(case).items() if isinstance(value, torch.Tensor)}
             try:
-                observations[prop["name"]] = {"value": to_array(function(case, *objects))}
+                with unchanged(**given):
+                    value = to_array(function(case, *objects))
+                observations[prop["name"]] = {"value": value}
             except TimeLimit:
                 clock.over = True
                 text = f"did not finish within {seconds:g} s (an endless loop?)"
@@ -119,6 +122,18 @@ def need(result: Any, count: int, names: str) -> tuple[Any, ...]:
         got = f"{len(result)} values" if isinstance(result, (tuple, list)) else f"one {type(result).__name__}"
         raise WrongType(f"returned {got}, expected {count}: {names}")
     return tuple(result)
+
+
+@contextlib.contextmanager
+def unchanged(**tensors: Any) -> Iterator[None]:
+    """WrongType if the code of the `with` block changes one of these tensors, which the caller still needs."""
+    before = {name: value.detach().clone() for name, value in tensors.items()}
+    yield
+    for name, value in tensors.items():
+        if value.shape != before[name].shape or bool((value.detach() != before[name]).any()):
+            raise WrongType(
+                f"changed a tensor that it was given ({name}), and whoever called it still needs the old numbers"
+            )
 
 
 def _tensor(value: Any) -> Any:

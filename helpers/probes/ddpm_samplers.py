@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from helpers.probes import WrongType, need, probe
-from helpers.probes.vpsde import Listener, heard, look_at, mean_squares, tensor
+from helpers.probes.vpsde import Listener, heard, look_at, mean_squares, sums, tensor
 
 
 def steps_of(t: torch.Tensor, last: int) -> torch.Tensor:
@@ -92,10 +92,7 @@ def losses(case: SimpleNamespace, cls: Any, method: str) -> Any:
     found = []
     for _ in range(case.count):
         network.theta.grad = None
-        if hasattr(case, "rows"):
-            x0 = case.rows.clone()
-        else:
-            x0 = case.mean + torch.randn(case.B, len(case.factor)) @ case.factor.T
+        x0 = case.rows if hasattr(case, "rows") else case.mean + torch.randn(case.B, len(case.factor)) @ case.factor.T
         value = tensor(call(x0))
         if case.what == "gradient":
             value.mean().backward()
@@ -248,13 +245,13 @@ def sampled(case: SimpleNamespace, cls: Any, method: str, how: dict[str, Any]) -
             return torch.stack([mean_squares(one), mean_squares(two)], dim=1)
         return [tails(case, one), tails(case, two)]
     if case.what == "alone":  # many calls for one point each
-        call, x_T = getattr(cls(silent, case.betas), method), torch.zeros(1, case.dim)
-        return torch.cat([tensor(call((1, case.dim), **how, x_T=x_T.clone())) for _ in range(case.calls)])
+        call = getattr(cls(silent, case.betas), method)
+        return sums(case.calls, lambda rows: call((rows, case.dim), **how, x_T=torch.zeros(rows, case.dim)))
     call = getattr(process(case, cls, Steps(case.theta)), method)
     dim = case.theta.shape[1]
     if not hasattr(case, "x_T"):
         return call((case.n, dim), **how)
-    x_T = case.x_T.repeat(case.n, 1) if case.x_T.ndim == 1 else case.x_T.clone()
+    x_T = case.x_T.repeat(case.n, 1) if case.x_T.ndim == 1 else case.x_T
     return call(tuple(x_T.shape), **how, x_T=x_T)
 
 

@@ -162,12 +162,13 @@ def embedding(case: SimpleNamespace, SinusoidalEmbedding: Any) -> Any:
 
 
 class _Nested:
-    """A network with layers inside layers, one without a bias, and parameters that belong to no linear layer."""
+    """A network with layers four deep, one without a bias, and parameters that belong to no linear layer."""
 
     def __new__(cls, case: SimpleNamespace) -> Any:
         from torch import nn
 
-        inner = nn.Sequential(nn.Linear(case.wide, case.narrow), nn.Sequential(nn.LayerNorm(case.narrow), nn.SiLU()))
+        deepest = nn.Sequential(nn.Sequential(nn.Linear(case.narrow, case.wide)), nn.SiLU())
+        inner = nn.Sequential(nn.Linear(case.wide, case.narrow), nn.Sequential(nn.LayerNorm(case.narrow), deepest))
         plain = nn.Linear(case.narrow, 3, bias=not case.no_bias)
         return nn.Sequential(nn.Linear(case.narrow, case.wide), inner, nn.Embedding(4, 5), plain)
 
@@ -175,16 +176,23 @@ class _Nested:
 @probe("mlp.init")
 def init(case: SimpleNamespace, initialise: Any) -> Any:
     """The weights of two networks side by side ("weights"), the rank of a weight matrix ("rank"), biases and the parameters of
-    other modules ("others", "embedding"), or gradients ("grad")."""
+    other modules ("others", "embedding"), gradients ("grad"), or the mean squares of a large layer's weights ("large")."""
     import torch
 
+    from helpers.probes.vpsde import mean_squares
+
+    if case.what == "large":
+        network = torch.nn.Sequential(torch.nn.Linear(case.wide, case.wide))
+        initialise(network)
+        return mean_squares(network[0].weight, case.wide, case.radius)
     networks = [_Nested(case), _Nested(case)]
     for network in networks:
         for parameter in network.parameters():  # numbers that nobody would draw, to see which are left as they were
             torch.nn.init.constant_(parameter, 0.625)
         initialise(network)
     if case.what == "weights":
-        first, second = (network[0] if case.layer == "first" else network[1][0] for network in networks)
+        places = {"first": lambda net: net[0], "inner": lambda net: net[1][0], "deep": lambda net: net[1][1][1][0][0]}
+        first, second = map(places[case.layer], networks)
         return torch.stack([first.weight.flatten(), second.weight.flatten()], dim=1)
     first = networks[0]
     if case.what == "rank":
@@ -193,7 +201,7 @@ def init(case: SimpleNamespace, initialise: Any) -> Any:
         return first[2].weight
     if case.what == "others":
         norm = first[1][1][0]
-        biases = [first[0].bias, first[1][0].bias] + ([] if case.no_bias else [first[3].bias])
+        biases = [first[0].bias, first[1][0].bias, first[1][1][1][0][0].bias] + ([] if case.no_bias else [first[3].bias])
         return torch.cat([part.flatten() for part in (*biases, norm.weight, norm.bias)])
     for parameter in first.parameters():
         parameter.grad = None

@@ -11,7 +11,7 @@ from torch import nn
 from helpers.probes import WrongType, need, probe
 from helpers.probes.ddpm import bytes_each, changed
 from helpers.probes.ddpm_samplers import tails
-from helpers.probes.vpsde import Listener, heard, mean_squares, tensor
+from helpers.probes.vpsde import Listener, heard, mean_squares, sums, tensor
 
 
 def look_at(x: Any, t: Any) -> None:
@@ -196,8 +196,7 @@ def add_noise(case: SimpleNamespace, cls: Any) -> Any:
     held = [x, t, made.betas, made.alpha_bar]
     before = [value.clone() for value in held]
     if case.what == "calls":
-        pairs = [need(made.add_noise(x, t), 2, "noisy, noise") for _ in range(case.n)]
-        return torch.cat([like(noise, x) for _, noise in pairs]).flatten(1)
+        return sums(case.n, lambda rows: need(made.add_noise(x.repeat(rows, 1, 1, 1), t.repeat(rows)), 2, "noisy, noise")[1])
     noisy, noise = need(made.add_noise(x, t), 2, "noisy, noise")
     noisy, noise = like(noisy, x, "noisy"), like(noise, x, "noise")
     if case.what == "kept":
@@ -304,8 +303,7 @@ def denoise(case: SimpleNamespace, cls: Any) -> Any:
     x_t = case.x_t if case.what in ("images", "kept", "again") else tiled(case.x_t, case).repeat(case.n, 1, 1, 1)
     made = process(case, cls, Pixels(tiled(case.theta, case)), x_t.shape[1:])
     if case.what == "alone":  # many calls for one image each
-        calls = [like(made.denoise(x_t.clone(), int(case.t), **flag(case)), x_t) for _ in range(case.calls)]
-        return torch.cat(calls).flatten(1)
+        return sums(case.calls, lambda rows: made.denoise(x_t.repeat(rows, 1, 1, 1), int(case.t), **flag(case)))
     held = [x_t, made.betas, made.alpha_bar]
     before = [value.clone() for value in held]
     result = like(made.denoise(x_t, int(case.t), **flag(case)), x_t)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from helpers.data import ExactScore, normal_mixture
-from helpers.probes import WrongType, need, probe
+from helpers.probes import WrongType, need, probe, unchanged
 
 
 def look_at(x: Any, t: Any, dim: int) -> None:
@@ -99,15 +99,16 @@ def heard(case: SimpleNamespace, network: Listener, call: Callable[[], Any], sca
     """The noise that a loss gives its network when all data are 0, as x / scale(t), from `case.count` calls of it.
 
     Args:
-        case: B rows of `dim` numbers in each batch; `what` is "size", "alone" or "shared".
+        case: B rows of `dim` numbers in each batch; `what` is "size", "alone", "shared" or "times".
         call: computes the loss of a batch of zeros with this network.
         scale: the standard deviation of the noise at times (B,).
 
     Returns:
         For "size" the mean square of each row (count B,), with a `radius` as in `mean_squares`. For "alone" all rows. For "shared"
-        whether neighbouring rows have noise in common, and whether other rows have, by the limits of the case.
+        whether neighbouring rows have noise in common, and whether other rows have, by the limits of the case. For "times" the
+        means of t and of |2t - 1| in each batch (count, 2).
     """
-    found = []
+    found, times = [], []
     for _ in range(case.count):
         network.asked.clear()
         call()
@@ -116,7 +117,11 @@ def heard(case: SimpleNamespace, network: Listener, call: Callable[[], Any], sca
             raise WrongType(f"asked the network about {rows} rows of a batch of {case.B}")
         x, t = (torch.cat(parts)[: case.B] for parts in zip(*network.asked, strict=True))
         found.append(x.flatten(1) / scale(t).reshape(-1, 1).clamp(min=1e-6))  # a t of 0 may come up, where there is no noise
+        times.append(t.double())
     noise = torch.stack(found).double()
+    if case.what == "times":
+        t = torch.stack(times)
+        return torch.stack([t, (2 * t - 1).abs()], dim=2).mean(1)
     if case.what == "alone":
         return noise.flatten(0, 1)
     if case.what == "size":
@@ -128,6 +133,23 @@ def heard(case: SimpleNamespace, network: Listener, call: Callable[[], Any], sca
         float((products.diagonal(1) > case.pair).any()),
         float((others > case.pair).any() or others.mean() > case.average),
     ]
+
+
+def sums(calls: int, call: Callable[[int], Any]) -> torch.Tensor:
+    """What the rows of a call add up to, over the root of their number: (calls, d) for `calls` calls of `call(rows)`.
+
+    The calls ask for one row and for four rows in turn. Normal rows of mean 0 that are independent give sums of the law of one
+    row; rows that have noise in common give others, whether of the same or of opposite signs, and in whatever order.
+    """
+    parts = []
+    for rows in (1 + 3 * (k % 2) for k in range(calls)):
+        part = tensor(call(rows)).detach()
+        if part.ndim < 2 or len(part) != rows:
+            raise WrongType(
+                f"returned the shape {list(part.shape)} when {rows} row{'s were' * (rows > 1) or ' was'} asked for"
+            )
+        parts.append(part.flatten(1).sum(0) / rows**0.5)
+    return torch.stack(parts)
 
 
 def mean_squares(numbers: torch.Tensor, width: int = 200, radius: float | None = None) -> torch.Tensor:
@@ -168,10 +190,10 @@ def perturb(case: SimpleNamespace, cls: Any) -> Any:
         x0, t = case.x0, case.t
     else:
         x0, t = torch.ones(case.n, case.dim), torch.linspace(0.1, 0.9, case.n)
+    flow = process(case, cls)
     if case.what == "alone":
-        flow = process(case, cls)
-        return torch.cat([tensor(need(flow.perturb(x0, t), 2, "x_t, eps")[1]) for _ in range(case.calls)])
-    x_t, eps = need(process(case, cls).perturb(x0, t), 2, "x_t, eps")
+        return sums(case.calls, lambda rows: need(flow.perturb(x0[:rows], t[:rows]), 2, "x_t, eps")[1])
+    x_t, eps = need(flow.perturb(x0, t), 2, "x_t, eps")
     if case.what in ("noise", "size"):
         return mean_squares(eps, radius=case.radius) if case.what == "size" else eps
     for name, value in (("x_t", x_t), ("eps", eps)):
@@ -208,13 +230,13 @@ def sampled(case: SimpleNamespace, cls: Any, method: str) -> Any:
         network = Table(case.ts, case.M, case.m)
     sample = getattr(process(case, cls, network), method)
     if case.what == "alone":  # many calls for one point each
-        return torch.cat([tensor(sample(ts=case.ts, x_T=case.x_T[None].clone()))[-1] for _ in range(case.calls)])
+        return sums(case.calls, lambda rows: tensor(sample(ts=case.ts, x_T=case.x_T.repeat(rows, 1)))[-1])
     if not hasattr(case, "x_T"):
         path = sample(case.n, case.M.shape[2], ts=case.ts)
     elif case.x_T.ndim == 1:  # one point, many times over
         path = sample(ts=case.ts, x_T=case.x_T.repeat(case.n, 1))
     else:
-        path = sample(ts=case.ts, x_T=case.x_T.clone())
+        path = sample(ts=case.ts, x_T=case.x_T, **({"steps": case.steps} if hasattr(case, "steps") else {}))
     path = tensor(path)
     if case.what in ("path", "mixture"):
         return path
@@ -265,7 +287,7 @@ def trajectories(case: SimpleNamespace, cls: Any, draw_trajectories: Any) -> Any
 
 def losses(case: SimpleNamespace, cls: Any, method: str) -> Any:
     """Repeated losses of fresh normal batches, or their gradients."""
-    if case.what in ("size", "alone", "shared"):
+    if case.what in ("size", "alone", "shared", "times"):
         network = Listener()
         flow = process(case, cls, network)
         x0 = torch.zeros(case.B, case.dim)
@@ -346,7 +368,8 @@ def train_loop(case: SimpleNamespace, fit: Any, cls: Any) -> Any:
     if case.what == "values":
         flow = Mean(1)
         data = torch.linspace(-1, 1, case.rows)[:, None]
-        means = torch.tensor(plain(fit(flow, data, torch.optim.SGD(flow.parameters(), lr=0.1), case.steps, case.batch)))
+        with unchanged(data=data):
+            means = torch.tensor(plain(fit(flow, data, torch.optim.SGD(flow.parameters(), lr=0.1), case.steps, case.batch)))
         return [len(means), (means.abs() > case.width).sum().item()]
     if case.what in ("rows", "total"):
         flow = Count(case.rows)

@@ -728,8 +728,8 @@ axes[0].plot(at, [sum(found) / len(found) for *_, found in done.looks], "o-", co
 axes[0].set(title="loss against time", xlabel="seconds of training", ylabel="mean squared error of v", ylim=(0, 1))
 axes[0].legend()
 shown = done.looks[:: max(1, -(-len(done.looks) // 5))] + done.looks[-1:]
-for (step, _, found), shade in zip(shown, torch.linspace(0.25, 1, len(shown)), strict=True):
-    axes[1].plot(train_cifar.TIMES, found, "o-", ms=3, color=plots.BLUE, alpha=float(shade), label=f"{step:,} steps")
+for (step, _, found), shade in zip(shown, torch.linspace(0.9, 0, len(shown)), strict=True):
+    axes[1].plot(train_cifar.TIMES, found, "o-", ms=3, color=plt.cm.viridis(float(shade)), label=f"{step:,} steps")
 axes[1].set(title="held-out loss by noise level", xlabel="t", ylabel="mean squared error of v", ylim=(0, 1.2))
 axes[1].legend(fontsize=8)
 for step, seconds, found in done.looks:

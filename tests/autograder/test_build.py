@@ -11,7 +11,6 @@ import nbformat
 import pytest
 
 from autograder import build, course, keys
-from helpers.judge import judge
 from tests.conftest import REPOSITORY
 
 NAMES = course.assignment_names()
@@ -40,22 +39,15 @@ def test_committed_notebooks_are_current_and_the_build_repeats_itself(built, nam
     assert committed == (built / path).read_text(encoding="utf-8"), "run `make build` and commit notebooks/"
 
 
-@pytest.mark.slow  # every known mistake of the course is run once
 @pytest.mark.parametrize("name", NAMES)
-def test_committed_keys_are_current_and_name_every_known_mistake(runner, name):
+def test_committed_keys_are_current(name):  # that they name every known mistake is seen in test_answers
     committed = json.loads((REPOSITORY / "helpers" / "keys" / f"{name}.json").read_text(encoding="utf-8"))
     assert list(committed) == list(course.load(name).tasks)
-    unnamed = []
     for task, item in committed.items():
         assert keys.same({**item, "wrong": 0}, {**keys.public_item(task), "wrong": 0}), (
             f"{task}: run `make build` and commit"
         )
         assert {w["id"]: w["says"] for w in item["wrong"]} == {m.id: m.says for m in keys.misconceptions(task)}, task
-        for mistake in keys.misconceptions(task):
-            verdict = judge(task, item, runner.observe(task, {**item, "seed": item["seed"] + 1234}, mistake.cell))
-            if verdict.passed or verdict.misconception != mistake.id:
-                unnamed.append((mistake.id, verdict.misconception, verdict.passed))
-    assert not unnamed
 
 
 @pytest.mark.parametrize("name", NAMES)
