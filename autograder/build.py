@@ -79,13 +79,21 @@ def write_sources() -> list[Path]:
 
 
 def write_keys(names: list[str] | None = None) -> list[Path]:
-    """Write helpers/keys/<name>.json: the public item of every task, with the numbers of its known mistakes."""
+    """Write helpers/keys/<name>.json: the public item of every task, with the numbers of its known mistakes.
+
+    Only mistakes that are new or whose sources have changed are run.
+    """
     written = []
     with Runner() as runner:
         for name in names or course.assignment_names():
-            items = {task: keys.with_mistakes(task, keys.public_item(task), runner) for task in course.load(name).tasks}
+            path = Path(__file__).parent.parent / "helpers" / "keys" / f"{name}.json"
+            made = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+            items = {
+                task: keys.with_mistakes(task, keys.public_item(task), runner, made.get(task))
+                for task in course.load(name).tasks
+            }
             text = json.dumps(items, ensure_ascii=False, separators=(",", ":")).replace('},{"name"', '},\n{"name"')
-            written.append(_write(Path(__file__).parent.parent / "helpers" / "keys" / f"{name}.json", text + "\n"))
+            written.append(_write(path, text + "\n"))
     return written
 
 
