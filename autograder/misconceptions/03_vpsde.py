@@ -1142,6 +1142,13 @@ answer(
     says="""β and the network see the time at the end of the step. An Euler–Maruyama step is made of what is known where it begins.""",
     source="plausible",
 )
+answer(
+    "vpsde.sample_sde",
+    "noise-along-diagonal",
+    swap=[("torch.randn(x.shape, generator=generator)", "torch.randn(len(x), 1, generator=generator)")],
+    says="""All coordinates of a point get the same kick, so points wander along a diagonal. Every coordinate needs a number of its own.""",
+    source="plausible: broadcasting hides it",
+)
 for task, tail in (
     ("loss", "    return (sigma * self.network(x_t, t) + eps).square().sum(dim=1).mean()"),
     ("v_loss", "    return (self.network(x_t, t) - self.v_target(x0, eps, t)).square().sum(dim=1).mean()"),
@@ -1190,4 +1197,12 @@ answer(
     says="""With large batches your noise looks right, with a single row it does not: its numbers are divided by their own spread, so they depend
     on each other. Standard normal numbers have spread 1 on average, not each time.""",
     source="plausible: normalisation as a habit",
+)
+answer(
+    "vpsde.perturb",
+    "seeded",
+    swap=[("    eps = torch.randn(", "    torch.manual_seed(0)\n    eps = torch.randn(")],
+    says="""Your noise is the same in every call: a seed is set inside. A network trained with it would learn these numbers by heart; leave the random numbers to whoever
+    calls you.""",
+    source="plausible: made reproducible at the wrong place",
 )

@@ -1992,3 +1992,10 @@ answer(
     tables and for the network.""",
     source="plausible: 0-based indices, held above 0 by force",
 )
+answer(
+    "ddpm.sample",
+    "noise-along-diagonal",
+    swap=[("torch.randn(x.shape, generator=generator)", "torch.randn(len(x), 1, generator=generator)")],
+    says="""On the line all is well, but in more dimensions all coordinates of a point get the same noise. Every coordinate needs a number of its own.""",
+    source="plausible: broadcasting hides it",
+)
