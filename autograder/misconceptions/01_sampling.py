@@ -463,8 +463,8 @@ def chequerboard(n, generator=None):
     x = 4 * torch.rand(n, 2, generator=generator) - 2
     return x[(x.floor().sum(dim=1) % 2 == 0)]
 ''',
-    says="""Your points are right, but there are too few of them: about half are thrown away. Exactly n must be left, also for
-    n = 1.""",
+    says="""Your points are right, but there can be fewer than n of them: some draws are rejected, and nothing makes up for them. Exactly n have to be left,
+    whatever chance decides, also for n = 1.""",
     source="plausible: rejection without a loop",
 )
 answer(

@@ -562,6 +562,13 @@ wrong(
 )
 wrong(
     "mlp.timed",
+    "time-from-the-earliest",
+    [("self.embed(t)", "self.embed(t - t.min())")],
+    """Your times are counted from the earliest one in the batch, so what comes out for a row depends on which rows are beside it. The network needs
+    each row's own time, just as it is.""",
+)
+wrong(
+    "mlp.timed",
     "first-time-for-all",
     [("self.time(self.embed(t))", "self.time(self.embed(t))[:1]")],
     """All rows get the time of the first row: a (1, hidden) tensor is added to every row without complaint. Each row has its own.""",

@@ -53,6 +53,14 @@ def alpha(self, t):
     left of the signal after all the time from 0 to t.""",
     source="Ho et al. 2020 against Song et al. 2021: one letter for two things",
 )
+answer(
+    "vpsde.alpha",
+    "rates-fixed",
+    swap=[("self.beta_min * t + 0.5 * t**2 * (self.beta_max - self.beta_min)", "0.1 * t + 0.5 * t**2 * (20.0 - 0.1)")],
+    says="""Your α is the same whatever rates the process was made with: it always takes the default ones. Others may choose other rates; where
+    does the class keep those it was given?""",
+    source="plausible: the defaults written into the formula",
+)
 
 answer(
     "vpsde.sigma",
@@ -145,6 +153,38 @@ answer(
     swap=[("torch.sqrt(self.beta(t))", "self.sigma(t)")],
     says="""Your diffusion is σ(t), the noise that has piled up since time 0. g(t) is the rate at which noise comes in at time t.""",
     source="plausible",
+)
+answer(
+    "vpsde.coefficients",
+    "first-time-for-all",
+    swap=[("self.beta(t)[:, None] * x", "self.beta(t)[0] * x")],
+    says="""All rows drift as if it were the same time for all of them, that of the first row. In training every row of a batch has a time of its own.""",
+    source="plausible",
+)
+answer(
+    "vpsde.coefficients",
+    "mean-time",
+    swap=[("self.beta(t)[:, None] * x", "self.beta(t).mean() * x")],
+    says="""All rows drift with one and the same rate, a mean over the batch: what happens to a row depends on which others are beside it. Each row has a
+    time of its own.""",
+    source="plausible: a way round a shape error",
+)
+answer(
+    "vpsde.coefficients",
+    "rates-fixed",
+    cell='''
+@attach(VPSDE)
+def drift(self, x, t):
+    return -0.5 * (0.1 + 19.9 * t)[:, None] * x
+
+
+@attach(VPSDE)
+def diffusion(self, t):
+    return torch.sqrt(0.1 + 19.9 * t)
+''',
+    says="""Your drift and diffusion are the same whatever rates the process was made with: they always take the default ones. The class has a
+    method that knows its own.""",
+    source="plausible: the defaults written into the formula",
 )
 
 answer(
@@ -364,6 +404,29 @@ answer(
     says="""Two runs from the same start end in different places: noise is added on the way. The probability-flow ODE is
     deterministic.""",
     source="handout H: its \"ODE\" update is the reverse SDE",
+)
+answer(
+    "vpsde.sample_ode",
+    "network-at-the-time-after",
+    swap=[("self.network(x, times)", "self.network(x, t_next.expand(len(x)))")],
+    says="""Drift and diffusion see the beginning of the step, but the network is asked about the time at its end. Point and time belong together: x is still
+    where the step begins.""",
+    source="plausible",
+)
+answer(
+    "vpsde.sample_ode",
+    "always-in-the-plane",
+    swap=[("torch.randn(n, dim, generator=generator)", "torch.randn(n, 2, generator=generator)")],
+    says="""Your points always start in the plane. One of the arguments says in how many dimensions they should.""",
+    source="plausible: the example's number written into the code",
+)
+answer(
+    "vpsde.sample_ode",
+    "points-clamped",
+    swap=[("        path.append(x)\n", "        x = x.clamp(-3, 3)\n        path.append(x)\n")],
+    says="""Your points are held inside a box while they move. The equation has no walls: where a point runs away, something else is wrong, and a
+    box only hides it.""",
+    source="plausible: a repair against diverging trajectories",
 )
 
 answer(
@@ -738,7 +801,7 @@ answer(
     swap=[("    losses = []\n    for _ in", "    losses = []\n    for step in"),
           ("rows = torch.randint(len(data), (batch_size,), generator=generator)",
            "rows = torch.arange(step * batch_size, (step + 1) * batch_size) % len(data)")],
-    says="""Your batches walk through the data in order. Data are often sorted, and then each batch shows only one corner of them.""",
+    says="""The rows of your batches are neighbours in the data. Data are often sorted, and then each batch shows only one corner of them.""",
     source="plausible",
 )
 answer(
@@ -776,6 +839,14 @@ answer(
     swap=[("(batch_size,), generator=generator)", "(64,), generator=generator)")],
     says="""Your batches have another size than the one that was asked for.""",
     source="plausible",
+)
+answer(
+    "vpsde.train_loop",
+    "gradient-clipped",
+    swap=[("        optimizer.step()\n", "        torch.nn.utils.clip_grad_norm_(flow.parameters(), 1.0)\n        optimizer.step()\n")],
+    says="""Your losses and parameters follow the right course only as long as gradients are small: large ones are shortened before the step. That can help where
+    training is wild; here plain steps are asked for.""",
+    source="plausible: taken over from a recipe",
 )
 
 answer(
@@ -887,7 +958,8 @@ answer(
     "vpsde.traj",
     "backwards",
     swap=[("sample_ode(1000, 2, steps=200)", "sample_ode(1000, 2, steps=200).flip(0)")],
-    says="""Your trajectories do not begin in the noise and end at the data. The samplers return them in the order they were made.""",
+    says="""Your trajectories do not go from standard normal noise to data: what stands at their end looks like noise. Did their order change on the
+    way from the sampler to you, or did no sampler move them?""",
     source="plausible",
 )
 
@@ -984,6 +1056,19 @@ answer(
     says="""One of your two terms has the wrong sign. Put x_t = α x₀ + σ ε and v into your formula: x₀ has to drop out.""",
     source="plausible",
 )
+answer(
+    "vpsde.score_from_v",
+    "noise-sign",
+    cell='''
+@attach(VPSDE)
+def score_from_v(self, x_t, v, t):
+    sigma = self.sigma(t)[:, None]
+    eps = sigma * x_t - self.alpha(t)[:, None] * v
+    return -eps / sigma
+''',
+    says="""The part that comes from v has the wrong sign. Put x_t = α x₀ + σ ε and v = α ε − σ x₀ into your formula for ε: does x₀ drop out?""",
+    source="plausible: the way back turned in the wrong direction",
+)
 
 answer(
     "vpsde.v_loss",
@@ -1052,6 +1137,22 @@ answer(
     time range. How small may the smallest time be, by the task's own words?""",
     source="plausible (a generous distance from the division by zero)",
 )
+answer(
+    "vpsde.loss",
+    "always-two-dimensions",
+    swap=[("residual.square().sum(dim=1).mean()", "2 * residual.square().mean()")],
+    says="""In the plane your loss is right; in other dimensions it is not, as if there were always two. The squared length |...|² has as many terms
+    as a row has numbers.""",
+    source="plausible: mse_loss made to fit the example",
+)
+answer(
+    "vpsde.loss",
+    "times-of-the-sampler",
+    swap=[("t = 1 - torch.rand(len(x0), generator=generator)", "t = (1 - torch.rand(len(x0), generator=generator)) ** 2")],
+    says="""Your times crowd at the beginning: small t come up far more often than large ones. Samplers space their steps like that; in the loss, which
+    distribution does the text give to t?""",
+    source="plausible: self.grid's spacing taken over",
+)
 
 answer(
     "vpsde.v_loss",
@@ -1060,6 +1161,22 @@ answer(
     says="""A network that speaks only at small times is hardly heard: your loss seems never to ask for the first part of the
     time range. Nothing is divided by the noise level here, so which times are allowed?""",
     source="plausible (a guard carried over from the score loss)",
+)
+answer(
+    "vpsde.v_loss",
+    "always-two-dimensions",
+    swap=[("gap.square().sum(dim=1).mean()", "2 * gap.square().mean()")],
+    says="""In the plane your loss is right; in other dimensions it is not, as if there were always two. The squared length |...|² has as many terms
+    as a row has numbers.""",
+    source="plausible: mse_loss made to fit the example",
+)
+answer(
+    "vpsde.v_loss",
+    "length-not-squared",
+    swap=[("gap.square().sum(dim=1).mean()", "gap.norm(dim=1).mean()")],
+    says="""Your loss is the mean length of the errors, not of their squares. Only with squares is the best answer the conditional mean, on which
+    everything rests.""",
+    source="plausible",
 )
 
 answer(
@@ -1106,6 +1223,28 @@ answer(
     says="""No step is ever shaken harder than some bound, and the variance of its noise is a few per cent too small: the far numbers are
     held back. Steps of a Brownian motion have all of them.""",
     source="plausible (a guard against outliers)",
+)
+answer(
+    "vpsde.sample_sde",
+    "noise-of-the-time-after",
+    swap=[("+ g * torch.sqrt(t - t_next)", "+ self.diffusion(t_next) * torch.sqrt(t - t_next)")],
+    says="""The noise of a step has the strength that belongs to the end of the step, and β is smaller there. Everything in an Euler–Maruyama step is
+    taken where the step begins.""",
+    source="plausible",
+)
+answer(
+    "vpsde.sample_sde",
+    "all-at-the-time-after",
+    swap=[("times = t.expand(len(x))", "times = t_next.expand(len(x))")],
+    says="""β and the network see the time at the end of the step. An Euler–Maruyama step is made of what is known where it begins.""",
+    source="plausible",
+)
+answer(
+    "vpsde.sample_sde",
+    "noise-along-diagonal",
+    swap=[("torch.randn(x.shape, generator=generator)", "torch.randn(len(x), 1, generator=generator)")],
+    says="""All coordinates of a point get the same kick, so points wander along a diagonal. Every coordinate needs a number of its own.""",
+    source="plausible: broadcasting hides it",
 )
 for task, tail in (
     ("loss", "    return (sigma * self.network(x_t, t) + eps).square().sum(dim=1).mean()"),
@@ -1155,4 +1294,12 @@ answer(
     says="""With large batches your noise looks right, with a single row it does not: its numbers are divided by their own spread, so they depend
     on each other. Standard normal numbers have spread 1 on average, not each time.""",
     source="plausible: normalisation as a habit",
+)
+answer(
+    "vpsde.perturb",
+    "seeded",
+    swap=[("    eps = torch.randn(", "    torch.manual_seed(0)\n    eps = torch.randn(")],
+    says="""Your noise is the same in every call: a seed is set inside. A network trained with it would learn these numbers by heart; leave the random numbers to whoever
+    calls you.""",
+    source="plausible: made reproducible at the wrong place",
 )

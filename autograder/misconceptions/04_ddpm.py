@@ -255,6 +255,22 @@ answer(
     says="""Your betas are those of one step later: the first quotient has to begin at t = 0.""",
     source="plausible",
 )
+answer(
+    "ddpm.cosine_betas",
+    "one-step-early",
+    swap=[("torch.arange(T + 1, dtype=torch.float64)", "torch.arange(-1, T, dtype=torch.float64).clamp(min=0)")],
+    says="""Your first beta is 0, and all others are those of one step earlier, so the noise never comes to its end. Which of f(0) ... f(T) do you use for the last
+    beta?""",
+    source="plausible: counted from 0 to T - 1",
+)
+answer(
+    "ddpm.cosine_betas",
+    "clipped-from-below",
+    swap=[(".clamp(max=largest)", ".clamp(0.0001, largest)")],
+    says="""With many steps your first betas are too large: they are held above a lower limit. The task has an upper limit only; it is just the first betas that the shift s
+    is to keep small.""",
+    source="https://huggingface.co/blog/annotated-diffusion: cosine_beta_schedule",
+)
 
 answer(
     "ddpm.alpha_bar",
@@ -843,6 +859,14 @@ answer(
 )
 answer(
     "ddpm.negative_elbo",
+    "first-step-left-out",
+    swap=[("torch.randint(1, self.T + 1,", "torch.randint(2, self.T + 1,")],
+    says="""t = 1 never comes up, so the network is never trained for the step that sampling ends with; with T = 1 no t is left to draw from. Which t does
+    Algorithm 1 draw?""",
+    source="handout P: t uniform on 2..T",
+)
+answer(
+    "ddpm.negative_elbo",
     "one-t-per-batch",
     swap=[("torch.randint(1, self.T + 1, (len(x0),), generator=generator)",
            "torch.randint(1, self.T + 1, (1,), generator=generator).expand(len(x0))")],
@@ -967,6 +991,14 @@ answer(
     says="""The values of your losses are right, but no gradient reaches the network: the prediction was cut off from its parameters.""",
     source="plausible",
 )
+answer(
+    "ddpm.negative_elbo",
+    "last-step-left-out",
+    swap=[("torch.randint(1, self.T + 1,", "torch.randint(1, self.T,")],
+    says="""The last step t = T never comes up, and sampling begins there; with T = 1 no t is left to draw from. Look at which end of its range
+    randint leaves out.""",
+    source="plausible: torch.randint leaves its upper end out",
+)
 
 answer(
     "ddpm.loss",
@@ -1069,7 +1101,7 @@ answer(
 answer(
     "ddpm.loss",
     "never-one",
-    swap=[("torch.randint(1, self.T + 1,", "torch.randint(min(2, self.T), self.T + 1,")],
+    swap=[("torch.randint(1, self.T + 1,", "torch.randint(2, self.T + 1,")],
     says="""t = 1 never comes up, so the prediction that sampling ends with is never trained. The handout draws t like this; the docstring
     here says otherwise, and the notebook says why.""",
     source="handout P: t uniform on 2..T",
@@ -1077,9 +1109,9 @@ answer(
 answer(
     "ddpm.loss",
     "never-T",
-    swap=[("torch.randint(1, self.T + 1,", "torch.randint(1, max(self.T, 2),")],
+    swap=[("torch.randint(1, self.T + 1,", "torch.randint(1, self.T,")],
     says="""The last step t = T never comes up, the one that sampling begins with. Look at which end of its range randint leaves out.""",
-    source="plausible",
+    source="plausible: torch.randint leaves its upper end out",
 )
 answer(
     "ddpm.loss",
@@ -1160,8 +1192,7 @@ answer(
     "shuffles-batches-only",
     swap=[("torch.randperm(len(train), generator=generator).split(batch_size)",
            "(lambda parts: [parts[i] for i in torch.randperm(len(parts), generator=generator)])(torch.arange(len(train)).split(batch_size))")],
-    says="""The order of the batches is random, but each batch holds the same neighbouring rows in every epoch. It is the rows that should be
-    mixed.""",
+    says="""Each batch holds the same neighbouring rows in every epoch, whichever batch comes first. It is the rows that should be mixed.""",
     source="plausible",
 )
 answer(
@@ -1252,6 +1283,19 @@ answer(
     says="""Your training loss is computed a second time, after the step has moved the parameters. The loss that was minimised is there
     already.""",
     source="plausible",
+)
+answer(
+    "ddpm.train_epochs",
+    "drops-last-from-the-mean-too",
+    swap=[
+        ("        total = 0.0\n", "        total, used = 0.0, 0\n"),
+        ("            loss = ddpm.loss(train[rows])\n", "            if len(rows) < batch_size:\n                continue\n            loss = ddpm.loss(train[rows])\n"),
+        ("total += loss.item() * len(rows)", "total, used = total + loss.item() * len(rows), used + len(rows)"),
+        ("total / len(train)", "total / max(used, 1)"),
+    ],
+    says="""You train on whole batches only: the rows that are left at the end of an epoch are never used, and where there are fewer rows than fit in a
+    batch nothing is trained at all. Each row should come once in every epoch.""",
+    source="plausible: len(train) // batch_size, or drop_last=True of a DataLoader",
 )
 
 answer(
@@ -1346,6 +1390,20 @@ def posterior_mean(self, x_t, x0, t):
     return x_t / self.alpha[t][:, None].sqrt() + 0 * x0
 ''',
     says="""Your mean does not depend on x₀: it undoes the scaling of one step, as if its noise had been 0.""",
+    source="plausible",
+)
+answer(
+    "ddpm.posterior_mean",
+    "no-root-at-x-t",
+    swap=[("alpha.sqrt() * (1", "alpha * (1")],
+    says="""The part of x₀ is right, that of x_t is too small. What stands before x_{t-1} in q(x_t | x_{t-1}), a share of the variance or of the amplitude?""",
+    source="plausible",
+)
+answer(
+    "ddpm.posterior_mean",
+    "no-root-at-x0",
+    swap=[("alpha_bar_prev.sqrt() * beta", "alpha_bar_prev * beta")],
+    says="""The part of x_t is right, that of x₀ is too small: a share of the variance stands where one of the amplitude belongs.""",
     source="plausible",
 )
 
@@ -1944,4 +2002,19 @@ answer(
     says="""With large batches your noise looks right, with a single point it does not: its numbers are divided by their own spread, so they depend
     on each other. Standard normal numbers have spread 1 on average, not each time.""",
     source="plausible: normalisation as a habit",
+)
+answer(
+    "ddpm.sample",
+    "step-before-to-network-but-last",
+    swap=[("torch.full((len(x),), t))", "torch.full((len(x),), max(t - 1, 1)))")],
+    says="""The network is told t - 1 in the step from t, except in the last step. In this notebook t = 1 belongs to the first noise step, for the
+    tables and for the network.""",
+    source="plausible: 0-based indices, held above 0 by force",
+)
+answer(
+    "ddpm.sample",
+    "noise-along-diagonal",
+    swap=[("torch.randn(x.shape, generator=generator)", "torch.randn(len(x), 1, generator=generator)")],
+    says="""On the line all is well, but in more dimensions all coordinates of a point get the same noise. Every coordinate needs a number of its own.""",
+    source="plausible: broadcasting hides it",
 )

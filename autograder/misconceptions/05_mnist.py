@@ -32,6 +32,18 @@ answer(
 )
 answer(
     "mnist.dequantise",
+    "one-share-per-image",
+    swap=[
+        (
+            "torch.rand(pixels.shape, generator=generator)",
+            "torch.rand(pixels.shape[0], generator=generator).reshape(-1, *[1] * (pixels.dim() - 1))",
+        )
+    ],
+    says="""Within an image all pixels are moved by the same amount: one random number serves a whole picture. Every pixel needs its own.""",
+    source="plausible",
+)
+answer(
+    "mnist.dequantise",
     "normal",
     swap=[("torch.rand(", "torch.randn(")],
     says="""Many numbers leave their grey level's piece of [0, 1], on both sides. Look at which of PyTorch's random functions draws what.""",
@@ -284,7 +296,7 @@ answer(
     "mnist.add_noise",
     "shared-by-images",
     swap=[("torch.randn_like(x)", "torch.randn_like(x[:1]).expand_as(x)")],
-    says="""All images of a batch get the same noise, so they can be told apart by it no more than by their label. Every image needs its own.""",
+    says="""In one call all images get the same noise. Every image needs noise of its own: which shape has what you draw?""",
     source="plausible",
 )
 answer(
@@ -463,9 +475,23 @@ answer(
 )
 answer(
     "mnist.train_step",
+    "first-level-left-out",
+    swap=[("torch.randint(self.T, (len(x),), device=x.device)", "torch.randint(1, self.T, (len(x),), device=x.device)")],
+    says="""t = 0 never comes up, so the step that finishes a picture is never learned; with T = 1 no t is left to draw from. From where to where do t run here?""",
+    source="handout P: t from 2 on",
+)
+answer(
+    "mnist.train_step",
     "never-last",
     swap=[("torch.randint(self.T, (len(x),), device=x.device)", "torch.randint(max(self.T - 1, 1), (len(x),), device=x.device)")],
     says="""t = T - 1 never comes up, and with it sampling begins. Is the upper end of the random numbers included or not?""",
+    source="plausible: torch.randint leaves its upper end out",
+)
+answer(
+    "mnist.train_step",
+    "last-level-left-out",
+    swap=[("torch.randint(self.T, (len(x),), device=x.device)", "torch.randint(self.T - 1, (len(x),), device=x.device)")],
+    says="""t = T - 1 never comes up, and with it sampling begins; with T = 1 no t is left to draw from. Is the upper end of the random numbers included or not?""",
     source="plausible: torch.randint leaves its upper end out",
 )
 answer(
@@ -1021,7 +1047,14 @@ for name, swap, says, source in (
         "last-rate-in",
         [(RATES, RATES.replace("/ (dim // 2))", "/ max(1, dim // 2 - 1))"))],
         """Your rates reach 1/10000 with their last column; those asked for stop one step before it. Look at the last k and at what it is
-        divided by. (The original code of the DDPM paper does it your way, so both are found in libraries.)""",
+        divided by. (Notebook 02 and the DDPM paper's code do it your way, so both are found in libraries.)""",
+        "Ho et al. 2020, published code: half_dim - 1",
+    ),
+    (
+        "last-rate-in-by-plain-division",
+        [(RATES, RATES.replace("/ (dim // 2))", "/ (dim // 2 - 1))"))],
+        """Your rates reach 1/10000 with their last column; those asked for stop one step before it, and with dim = 2 yours are NaN. Look at the
+        last k and at what it is divided by. (Notebook 02 and the DDPM paper's code do it your way, so both are found in libraries.)""",
         "Ho et al. 2020, published code: half_dim - 1",
     ),
     (
@@ -1539,6 +1572,12 @@ for name, swap, says, source in (
         "no-copy",
         [(COPY, "self.network = network")],
         """Your average is the network itself: it moves when the network moves. Two names for one object make no copy.""",
+        "plausible",
+    ),
+    (
+        "no-copy-and-shrinks",
+        [(COPY, "self.network = network"), (MOVE, "mean.mul_(self.decay).add_(parameter, alpha=1 - self.decay)")],
+        """Your average is the network itself: two names for one object make no copy. So each update changes the network, too, and makes its weights smaller.""",
         "plausible",
     ),
     (

@@ -13,6 +13,14 @@ answer(
 )
 answer(
     "ddim.timesteps",
+    "leading-n-of-them",
+    swap=[(f"torch.tensor({TIMES})", "torch.arange(n).flip(0) * (T // n)")],
+    says="""Your times count up from 0 in equal strides and stop before T - 1. Many libraries space them like this, but then the noisiest level is never visited, and pure noise
+    is handed to a network as if it were less noisy. Which time has to come first?""",
+    source="diffusers' timestep_spacing = leading; Lin et al. 2023, section 3.3",
+)
+answer(
+    "ddim.timesteps",
     "leading-plus-one",
     swap=[(f"torch.tensor({TIMES})", "torch.arange(0, T, T // n).flip(0) + 1")],
     says="""Your times are 1 and then every so many: the shift by one comes from code that counts from 1 to T. Here the noisiest level is T - 1, and it has to be there.""",
@@ -633,6 +641,37 @@ answer(
 )
 answer(
     "ddim.sample",
+    "clipped-at-the-end-of-the-path-too",
+    swap=[("    return torch.stack(visited) if path else x", "    visited[-1] = x = x.clamp(-1, 1)\n    return torch.stack(visited) if path else x")],
+    says="""The samples are cut to [-1, 1], at the end of the path as well. The sampler itself cuts nothing: it also serves data that are no pictures.""",
+    source="plausible",
+)
+answer(
+    "ddim.sample",
+    "picture-clipped",
+    swap=[(LOOP, "        eps = model(x, t.expand(len(x)))\n        picture = ((x - (1 - here).sqrt() * eps) / here.sqrt()).clamp(-1, 1)\n"
+                 "        x = ddim_step(x, (x - here.sqrt() * picture) / (1 - here).sqrt(), here, there, eta)\n")],
+    says="""In every step the predicted picture is cut to [-1, 1]. Notebook 05 did that; this sampler cuts nothing, since it also serves data that are no pictures.""",
+    source="clip_sample = True of diffusers, clip_denoised of the paper's code",
+)
+answer(
+    "ddim.sample",
+    "picture-clipped-noise-kept",
+    swap=[(LOOP, "        eps = model(x, t.expand(len(x)))\n        picture = (x - (1 - here).sqrt() * eps) / here.sqrt()\n"
+                 "        x = ddim_step(x, eps, here, there, eta) + there.sqrt() * (picture.clamp(-1, 1) - picture)\n")],
+    says="""In every step the predicted picture is cut to [-1, 1], while the noise stays as predicted. Nothing is to be cut here: picture and noise have to add up to the x that you
+    have, and the sampler also serves data that are no pictures.""",
+    source="plausible",
+)
+answer(
+    "ddim.sample",
+    "wraps-around",
+    swap=[(LEVELS, "torch.cat([model.alpha_bar[times], model.alpha_bar[-1:]])")],
+    says="""Your last step does not lead to the data but up again to the noisiest level. What does the table give at the index -1, and what is the level of data without any noise?""",
+    source="plausible: alpha_bar[-1] for the level before the first",
+)
+answer(
+    "ddim.sample",
     "path-without-start",
     swap=[("    visited = [x]\n", "    visited = []\n")],
     says="""The samples are right; the path lacks the start.""",
@@ -684,6 +723,24 @@ answer(
           (UP, UP.replace("t.expand", "asked.expand")), ("        x, below = x_t, model.alpha_bar[t]\n", "        x, below, asked = x_t, model.alpha_bar[t], t\n")],
     says="""The network is asked at the time below, where x comes from. That is another way to invert; here it is asked at the time of the step that is undone, as ddim_sample asked it.""",
     source="Dhariwal and Nichol 2021's code, ddim_reverse_sample",
+)
+answer(
+    "ddim.invert",
+    "asked-at-the-level-below-from-zero",
+    swap=[("    below = torch.ones(())\n", "    below, asked = torch.ones(()), torch.tensor(0)\n"),
+          (UP, UP.replace("t.expand", "asked.expand")), ("        x, below = x_t, model.alpha_bar[t]\n", "        x, below, asked = x_t, model.alpha_bar[t], t\n")],
+    says="""The network is asked at the time below, where x comes from, and in the first step at 0. That is another way to invert; here it is asked at the time of the step that is
+    undone, as ddim_sample asked it.""",
+    source="Dhariwal and Nichol 2021's code, ddim_reverse_sample",
+)
+answer(
+    "ddim.invert",
+    "asked-one-step-above",
+    swap=[("    for t in ddim_timesteps(len(model.alpha_bar), n_steps).flip(0):\n",
+           "    times = ddim_timesteps(len(model.alpha_bar), n_steps).flip(0)\n    for t, asked in zip(times, [*times[1:], times[-1]]):\n"),
+          (UP, UP.replace("t.expand", "asked.expand"))],
+    says="""The levels are right, but the network is asked about one chosen time too high. Which time does the docstring name for the step up to t?""",
+    source="plausible",
 )
 answer(
     "ddim.invert",
@@ -774,7 +831,8 @@ answer(
     "ddim.invert",
     "noised",
     swap=[(UP, "model.alpha_bar[t].sqrt() * x + (1 - model.alpha_bar[t]).sqrt() * torch.randn_like(x)")],
-    says="""Your way up adds random noise, so it comes out differently each time. That noises the data, but it does not find *the* noise that leads back to them.""",
+    says="""What you return comes out differently in every call: there are fresh random numbers in it. Inversion looks for *the* noise that leads back to just these data, and nothing
+    in it is left to chance.""",
     source="the forward process, taken for inversion",
 )
 answer(

@@ -261,7 +261,7 @@ for name, swap, says, source in (
     (
         "bounded-by-tanh",
         [("return F.pixel_shuffle(self.last(F.silu(h)), 2)", "return F.pixel_shuffle(self.last(F.silu(h)), 2).tanh()")],
-        """Your outputs never leave a fixed interval, as the values of images would. The velocity is nearly pure noise at small t, and noise is larger than that.""",
+        """Your outputs are held inside a fixed interval, as the values of images are. At small t the velocity is nearly pure noise, and normal noise knows no bounds.""",
         "plausible: taken over from GANs and autoencoders",
     ),
     (
@@ -388,6 +388,23 @@ for name, swap, says, source in (
         "begins-at-zero",
         [("min(1.0, (step + 1) / warm_up)", "min(1.0, step / warm_up)")],
         """Your first rate is zero, so the first batch is wasted, and the ramp is one step late. Steps are counted from 0.""",
+        "plausible",
+    ),
+    (
+        "counted-from-zero-everywhere",
+        [("min(1.0, (step + 1) / warm_up)", "min(1.0, step / warm_up)"), ("math.sqrt(hold / (step + 1))", "math.sqrt(hold / max(1, step))")],
+        """Your whole curve comes one step late, and the first rate is zero, so that the first batch is wasted. Which number has the first step in the formula?""",
+        "plausible",
+    ),
+    (
+        "either-or-from-zero",
+        [
+            (
+                "return peak * min(1.0, (step + 1) / warm_up) * min(1.0, math.sqrt(hold / (step + 1)))",
+                "return peak * (step / warm_up if step < warm_up else min(1.0, math.sqrt(hold / (step + 1))))",
+            )
+        ],
+        """Your ramp begins at zero and comes one step late, and while it lasts the rate does not fall, although `hold` may be over before the warm-up.""",
         "plausible",
     ),
     (

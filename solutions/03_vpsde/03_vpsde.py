@@ -35,12 +35,15 @@ if importlib.util.find_spec("helpers") is None:
     )
 
 # %% given=true
+import math
 from itertools import pairwise
 
 import torch
 from torch import nn
 
 from helpers import attach, budget, check, notation, progress_bar
+
+F = nn.functional
 
 # %%
 import matplotlib.pyplot as plt
@@ -54,6 +57,9 @@ notation()
 # This notebook uses the middle column: $t$ is real, 0 is data and 1 is noise. Tensors are float32, points are rows. In every function a batch x
 # has the shape (B, d), and t has the shape (B,): **each row has a time of its own**. To multiply the rows of x by something of shape (B,), give that
 # a second dimension of length 1; a bare (B,) lines up with the *columns*.
+#
+# **A function must never change the tensors it is given**: whoever called it still needs them. `a += 1` writes into the very tensor that the caller holds, while
+# `a = a + 1` makes a new one and leaves the caller's as it was. Methods that end in an underscore, such as `a.clamp_(0, 1)`, write into the tensor as well.
 #
 # ## 1 · The forward process
 #
@@ -442,7 +448,9 @@ for ax in axes:
 #
 # $|\cdot|^2$ is the **sum** over the $d$ dimensions; over the rows we take the **mean**. So a network that always says 0 has a loss of $d$.
 #
-# **Task.** Write `loss`. Beware of $t = 0$, where the target is infinite; a smallest time of up to $10^{-3}$ is fine. So are stratified times, spread evenly over (0, 1).
+# **Task.** Write `loss`. Beware of $t = 0$, where the target is infinite; a smallest time of up to $10^{-3}$ is fine. The times of a batch's
+# rows may be independent, or stratified: spread over (0, 1), one in each of B equal parts, at a random place within its part that is drawn anew in every call. What does not do
+# is the same set of times in every call.
 
 # %% answer="vpsde.loss"
 @attach(VPSDE)
@@ -468,7 +476,9 @@ def loss(self, x0, generator=None):
 check("vpsde.loss", VPSDE)
 
 # %% [markdown]
-# **Task.** Write the training loop `fit`. It knows nothing of diffusion: it only asks `flow.loss(batch)`. Wrap the loop in `progress_bar(steps)` if you like.
+# **Task.** Write the training loop `fit`. It knows nothing of diffusion: it only asks `flow.loss(batch)`. The random rows of a batch may
+# be drawn with replacement or without; walking through shuffled data, epoch after epoch, is fine as well. The steps are plain: the gradients go to the optimizer as they are, without
+# clipping. Wrap the loop in `progress_bar(steps)` if you like.
 
 # %% answer="vpsde.train_loop"
 def fit(flow, data, optimizer, steps, batch_size, generator=None):
@@ -519,7 +529,8 @@ class ScoreNetwork(nn.Module):
         return self.rest(self.see_x(x) + self.see_t(t.unsqueeze(1)))
 
 # %% [markdown]
-# **Task.** Make a VP-SDE with such a network (or one of your own), with the default noise rates, under the name `flow`, and an Adam `optimizer` for its parameters.
+# **Task.** Make a VP-SDE with such a network (or one of your own), with the default noise rates, under the name `flow`, and under the name `optimizer` one for all of its parameters:
+# Adam or a relative of it such as AdamW (not plain gradient descent, `SGD`).
 
 # %% answer="vpsde.flow"
 ### BEGIN SOLUTION
@@ -610,7 +621,7 @@ def v_target(self, x0, eps, t):
 check("vpsde.v_target", VPSDE)
 
 # %%
-angle = torch.linspace(0, torch.pi / 2, 50)
+angle = torch.linspace(0, math.pi / 2, 50)
 start, noise = torch.tensor([1.6, 0.3]), torch.tensor([-0.4, 1.3])
 arc = angle.cos()[:, None] * start + angle.sin()[:, None] * noise
 figure, ax = plt.subplots(figsize=(4.6, 3.8))
@@ -689,7 +700,7 @@ class Waves(nn.Module):
 
     def __init__(self, *rates):
         super().__init__()
-        quarter = torch.tensor([[0.0], [torch.pi / 2]]).expand(2, len(rates))
+        quarter = torch.tensor([[0.0], [math.pi / 2]]).expand(2, len(rates))
         self.register_buffer("rates", torch.tensor(rates).repeat(2))
         self.register_buffer("shifts", quarter.flatten())
 
@@ -703,7 +714,7 @@ class WaveNetwork(ScoreNetwork):
     def __init__(self, dim=2, width=128):
         super().__init__(dim, width)
         self.x_waves = nn.Sequential(Waves(1.0, 2.0, 4.0), nn.Linear(6 * dim, width, bias=False))
-        self.t_waves = nn.Sequential(Waves(torch.pi / 2, torch.pi), nn.Linear(4, width, bias=False))
+        self.t_waves = nn.Sequential(Waves(math.pi / 2, math.pi), nn.Linear(4, width, bias=False))
 
     def forward(self, x, t):
         t = t.unsqueeze(1)
@@ -727,7 +738,7 @@ def train(points, steps, rate=0.012, warm_up=100):
     """A VelocityFlow trained by the recipe, and its losses."""
     flow = VelocityFlow(WaveNetwork())
     adam = torch.optim.Adam(flow.parameters(), lr=rate)
-    cosine = torch.cos(torch.linspace(0, torch.pi, steps + 1)) / 2 + 0.5
+    cosine = torch.cos(torch.linspace(0, math.pi, steps + 1)) / 2 + 0.5
     schedule = torch.optim.lr_scheduler.LambdaLR(adam, lambda i: min(1, (i + 1) / warm_up) * cosine[min(i, steps)].item())
     adam.register_step_post_hook(lambda *_: schedule.step())
     return flow, fit(flow, points, adam, steps, batch_size=1024)

@@ -61,6 +61,9 @@ notation()
 # This notebook uses the right column. Points are rows, also where a row is one number: data have the shape (B, 1), and $t$ has the shape (B,), an integer for each
 # row. Tensors are float32.
 #
+# As in notebook 03, **a function must never change the tensors it is given**: whoever called it still needs them. `a += 1` writes into the very tensor that the caller holds,
+# while `a = a + 1` makes a new one and leaves the caller's as it was. Methods that end in an underscore, such as `a.clamp_(0, 1)`, write into the tensor as well.
+#
 # ## 1 · The data
 #
 # One third of the data come from $\mathcal{N}(-4, 1)$ and two thirds from $\mathcal{N}(4, 1)$:

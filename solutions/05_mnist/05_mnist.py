@@ -310,17 +310,21 @@ _ = ax.axis("off")
 #
 # ### Time
 #
-# A convolution cannot do much with the number 713. As in notebook 04 the time becomes waves; here they are those of Ho et al., with rates that fall from 1 to almost 1/10,000:
+# A convolution cannot do much with the number 713. As in notebooks 02 and 04 the time becomes waves; here they are those of Vaswani et al. (2017), with rates that fall from 1 to almost 1/10,000:
 #
 # $$\bigl(\sin(t\, r_0), \dots, \sin(t\, r_{K-1}),\; \cos(t\, r_0), \dots, \cos(t\, r_{K-1})\bigr), \qquad r_k = 10000^{-k/K}, \quad K = \texttt{dim} / 2 .$$
 #
 # The fast ones tell neighbours apart, the slow ones early from late.
 #
+# Mind the difference to notebook 02: there the exponent was divided by $K - 1$, as in the code of Ho et al., and the last rate was just 1/10,000. Here it is divided by $K$, as in
+# the paper that invented these waves; the last rate is a little larger, and nothing is divided by zero at `dim` = 2. Neither is better, and both are found in libraries. But a trained network knows only the waves
+# that it was trained with, so one has to keep to one of them.
+#
 # **Task.** Write `time_embedding`.
 
 # %% answer="unet.time_embedding"
 def time_embedding(t, dim):
-    """Waves of t, as in Ho et al.: sin(t r_k) and cos(t r_k) with rates r_k = 10000^(-k / (dim/2)), k = 0 ... dim/2 - 1.
+    """Waves of t, as in Vaswani et al.: sin(t r_k) and cos(t r_k) with rates r_k = 10000^(-k / (dim/2)), k = 0 ... dim/2 - 1.
 
     Args:
         t: integers (B,), 0 <= t.
@@ -733,10 +737,12 @@ def sample(self, n, stochastic=True, *, x_T=None, frames=None):
         n: how many.
         stochastic: passed on to self.denoise.
         x_T: (n, channels, H, W) to start from; standard normal if None.
-        frames: optional collection of whole numbers t; the images that come out of the step at each of these t are kept.
+        frames: None, or a collection of whole numbers t, such as a list or a range, in any order and perhaps empty: the images that
+            come out of the step at each of these t are kept.
 
     Returns:
-        The images (n, channels, H, W); with frames the pair of them and a list of the kept images, in the order of sampling.
+        The images (n, channels, H, W) if frames is None. Otherwise, for an empty collection too, the pair of them and a list of the
+        kept images, each (n, channels, H, W), in the order of sampling.
     """
     ### BEGIN SOLUTION
     device = next(self.network.parameters(), torch.empty(0)).device
