@@ -19,6 +19,7 @@ within  every number lies in [low, high].
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +29,7 @@ FALSE_ALARM = 2e-10
 Z_DRAWS = 7.2
 SPREAD = 5.0
 NO_EVIDENCE = ("lost", "missing", "skipped", "TimeLimit", "NotImplementedError")  # failures that say nothing of the mistake
+_LINE = re.compile(r" \(line \d+ of the cell\)$")
 Z_NAME = 5.0  # a mistake is named when all its numbers agree within this many standard errors
 
 
@@ -244,8 +246,8 @@ def distance(expect: dict[str, Any], one: dict[str, Any], two: dict[str, Any]) -
     """How far two fingerprints of a property are apart; up to 1 they count as the same."""
     if set(one) != set(two):
         return np.inf
-    if "failed" in one:
-        return 0.0 if one["failed"] == two["failed"] else np.inf
+    if "failed" in one:  # one mistake stands in different lines of different answers
+        return 0.0 if _LINE.sub("", one["failed"]) == _LINE.sub("", two["failed"]) else np.inf
     if "shape" in one:
         if one["shape"] != two["shape"] or one["finite"] != two["finite"]:
             return np.inf

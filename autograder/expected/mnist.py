@@ -572,6 +572,7 @@ def sample(rng: Rng) -> Properties:
         ("frames_all", 3, [0, 1, 2], "tuple"),
         ("frames_one", 4, [2], "tuple"),
         ("frames_last", 3, [0], "set"),
+        ("frames_none", 2, [], "list"),
     ):
         shape, n = (1, 2, 2), 2
         (plan, inputs), x_T = case(T, "v", shape, 1), signed(rng, 0.4, 1.6, (n, *shape))
