@@ -44,7 +44,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the judge says of one task."""
+    """What the judge says of one task; `prints` is the fingerprint of a wrong answer without a name, where grading keeps it."""
 
     task: str
     passed: bool
@@ -52,6 +52,7 @@ class Verdict:
     sentence: str = ""
     misconception: str | None = None
     notes: tuple[str, ...] = field(default=())
+    prints: dict[str, Any] = field(default_factory=dict)
 
 
 def judge(task: str, item: dict[str, Any], observations: dict[str, Any], reveal: bool = False) -> Verdict:
