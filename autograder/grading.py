@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import atexit
 import functools
+import time
 from typing import Any
 
 from autograder import course, keys, salvage
-from autograder.runner import Runner
+from autograder.runner import SECONDS, Runner
 from helpers.judge import NO_EVIDENCE, Verdict, judge
+
+NOTEBOOK_SECONDS = 900.0
+"""Time limit of one notebook: some twenty-five answers, each killed at its own limit."""
 
 
 @functools.cache
 def shared_runner() -> Runner:
     """One warm worker for all submissions that this process grades."""
-    runner = Runner()
+    runner = Runner(float(course.settings().get("grading", {}).get("seconds", SECONDS)))
     atexit.register(runner.close)
     return runner
 
@@ -33,9 +37,16 @@ def judge_notebook(notebook: Any, assignment: str, student: str, runner: Runner 
     answers = {cell.metadata.nbgrader.grade_id: cell.source for cell in notebook.cells if "nbgrader" in cell.metadata}
     carried = salvage.carried_definitions(notebook, _names_of_the_course(assignment))
     verdicts = {}
+    deadline = time.monotonic() + NOTEBOOK_SECONDS
     for task in source.tasks:
         answer = answers.get(course.grade_id(task), "")
-        verdicts[course.grade_id(task, "check")] = judge_answer(task, answer, index, runner or shared_runner(), carried)
+        if time.monotonic() < deadline:
+            verdict = judge_answer(task, answer, index, runner or shared_runner(), carried)
+        else:
+            verdict = Verdict(
+                task, False, (), f"Not run: the answers before it took over {NOTEBOOK_SECONDS / 60:g} minutes."
+            )
+        verdicts[course.grade_id(task, "check")] = verdict
     return verdicts
 
 
@@ -45,7 +56,12 @@ def judge_answer(task: str, answer: str, index: int, runner: Runner, carried: li
         return Verdict(task, False, (), "Nothing is filled in here yet.")
     item = keys.secret_item(task, index)
     observations = runner.observe(task, item, answer, carried)
-    verdict = judge(task, item, observations)
+    try:
+        verdict = judge(task, item, observations)
+    except Exception as error:  # the numbers are the student's: whatever they do to the judge, the class is graded
+        return Verdict(
+            task, False, (), f"The judge could not compare these numbers ({type(error).__name__}); ask your instructor."
+        )
     if verdict.passed or any(seen.get("failed") in NO_EVIDENCE for seen in observations.values()):
         return verdict
     return judge(task, keys.secret_item_with_mistakes(task, index, runner), observations)
