@@ -7,7 +7,7 @@ from pathlib import Path
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbgrader import preprocessors as stock
 
-from autograder import course, nbgrader_parts
+from autograder import course, feedback, intake, nbgrader_parts
 
 c = get_config()  # noqa: F821  provided by nbgrader
 
@@ -35,7 +35,7 @@ c.GenerateAssignment.preprocessors = [
 ]
 
 # grading: answers into the pristine notebook, verdicts from the judge, scores and late penalties as ever
-c.Autograde.pre_convert_hook = nbgrader_parts.adopt_misnamed
+c.Autograde.pre_convert_hook = intake.adopt_misnamed
 c.Autograde.exporter_class = nbgrader_parts.TolerantExporter
 c.Autograde.sanitize_preprocessors = [
     nbgrader_parts.Salvage,
@@ -51,6 +51,8 @@ c.Autograde.autograde_preprocessors = [
 ]
 c.AssignLatePenalties.plugin_class = nbgrader_parts.LatePolicy
 
+# feedback: pages in which nothing of a student's is live
+c.GenerateFeedback.exporter_class = feedback.FeedbackExporter
 c.GenerateFeedback.preprocessors = [
     stock.GetGrades,
     nbgrader_parts.HideMarkSchemes,

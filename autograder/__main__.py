@@ -44,7 +44,9 @@ def main(argv: list[str] | None = None) -> int:
     commands.add_parser(
         "release", help="build, release with nbgrader into the gradebook, and set due dates from course.toml"
     )
-    report = commands.add_parser("report", help="write a page and a CSV on how a class did: points, tasks, mistakes, unknown answers")
+    report = commands.add_parser(
+        "report", help="write a page and a CSV on how a class did: points, tasks, mistakes, unknown answers"
+    )
     report.add_argument("assignment", help="such as 03_vpsde; 03; or all")
     commands.add_parser("table", help="print the class as a table of points with the first mistake")
     options = parser.parse_args(argv)
@@ -118,9 +120,13 @@ def _release(_: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     from autograder import course, report
 
-    names = [name for name in course.assignment_names() if options.assignment == "all" or name.startswith(options.assignment)]
+    names = [
+        name for name in course.assignment_names() if options.assignment == "all" or name.startswith(options.assignment)
+    ]
     if not names or (len(names) > 1 and options.assignment != "all"):
-        print(f"There is no one assignment {options.assignment!r}; they are {', '.join(course.assignment_names())}; or say all.")
+        print(
+            f"There is no one assignment {options.assignment!r}; they are {', '.join(course.assignment_names())}; or say all."
+        )
         return 2
     print(*report.write(names, "all" if options.assignment == "all" else names[0]), sep="\n")
     return 0

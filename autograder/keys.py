@@ -36,7 +36,7 @@ def item(task: str, seed: int) -> dict[str, Any]:
     names = [prop["name"] for prop in properties]
     if len(set(names)) != len(names):
         raise ValueError(f"{task} has two properties of one name: {names}")
-    return {"needs": list(form.needs), "seed": seed % 2**31, "properties": _plain(properties)}
+    return {"needs": list(form.needs), "seed": seed % 2**31, "properties": plain(properties)}
 
 
 def public_item(task: str) -> dict[str, Any]:
@@ -61,9 +61,9 @@ def secret_item(task: str, index: int) -> dict[str, Any]:
     return item(task, course.draw("item", task, str(index)))
 
 
-def index_for(assignment: str, student: str) -> int:
-    """Which secret item grades this student: the same one at every regrade."""
-    return course.draw("student", assignment, student) % POOL
+def index_for(assignment: str, student: str, key: bytes | None = None) -> int:
+    """Which secret item grades this student: the same one at every regrade. (`key`: another course's secret.)"""
+    return course.draw("student", assignment, student, key=key) % POOL
 
 
 # ------------------------------------------------------------------------------------------------- known mistakes
@@ -154,7 +154,7 @@ def with_mistakes(task: str, one_item: dict[str, Any], runner: Runner, made: dic
         if pack(runs[0]) != pack(runs[1]):
             runs += [run(), run()]
         unstable = _unstable(one_item, known, runs[1:])
-        prints = {name: "unstable" if name in unstable else _plain(seen, 6) for name, seen in known.items()}
+        prints = {name: "unstable" if name in unstable else plain(seen, 6) for name, seen in known.items()}
         wrong.append({"id": mistake.id, "says": mistake.says, "made_from": source, "prints": prints})
     return {**one_item, "wrong": wrong}
 
@@ -182,14 +182,14 @@ def _unstable(one_item: dict[str, Any], known: dict[str, Any], runs: list[dict[s
     }
 
 
-def _plain(value: Any, digits: int = 9) -> Any:
+def plain(value: Any, digits: int = 9) -> Any:
     """Arrays as nested lists of floats with so many significant digits, ready for JSON."""
     if isinstance(value, dict):
-        return {key: _plain(entry, digits) for key, entry in value.items()}
+        return {key: plain(entry, digits) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(entry, digits) for entry in value]
+        return [plain(entry, digits) for entry in value]
     if isinstance(value, (np.ndarray, np.generic)):
-        return _plain(value.tolist(), digits)
+        return plain(value.tolist(), digits)
     if isinstance(value, float):
         return float(f"{value:.{digits}g}")
     return value

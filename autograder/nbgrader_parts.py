@@ -1,7 +1,7 @@
 """Our parts of nbgrader, entered through its own configuration lists (see nbgrader_config.py). Nothing is patched.
 
 Release:  `TaskStub` puts a banner with the task's name, its expected number of lines and an error in place of an answer.
-Grading:  `TolerantExporter` reads any file that calls itself a notebook, `Salvage` puts the student's answers into the
+Grading:  `TolerantExporter` sees to the sandbox and reads any file that calls itself a notebook, `Salvage` puts the student's answers into the
           pristine notebook, `Judge` writes verdicts into the check cells, and stock nbgrader does the rest.
 Feedback: `HideMarkSchemes` keeps mark schemes and hidden tests out of feedback pages.
 """
@@ -9,18 +9,18 @@ Feedback: `HideMarkSchemes` keeps mark schemes and hidden tests out of feedback 
 from __future__ import annotations
 
 import re
-import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from nbconvert.exporters import NotebookExporter
+from nbgrader.converters.base import NbGraderException
 from nbgrader.plugins import LateSubmissionPlugin
 from nbgrader.preprocessors import ClearSolutions, NbGraderPreprocessor
 from nbgrader.utils import is_grade, is_task
 
-from autograder import course, grading, salvage
+from autograder import course, grading, intake, salvage, sandbox
 from autograder.build import MARK_SCHEME
 from helpers import panel
 
@@ -44,28 +44,26 @@ class TaskStub(ClearSolutions):
         return super().preprocess_cell(cell, resources, cell_index)
 
 
-def adopt_misnamed(assignment: str, student: str, notebooks: list[str]) -> None:
-    """nbgrader's pre_convert_hook: a lone notebook under another name ("Copy of 03_vpsde (1).ipynb") is graded all the same.
-
-    A copy under the right name is put beside it; the submitted file itself is never changed.
-    """
-    wanted = f"{assignment}.ipynb"
-    if not notebooks or any(Path(path).name == wanted for path in notebooks):
-        return
-    alike = [path for path in notebooks if assignment in Path(path).stem] or notebooks
-    if len(alike) == 1:
-        adopted = Path(alike[0]).with_name(wanted)
-        shutil.copy(alike[0], adopted)
-        notebooks.append(str(adopted))
-
-
 class TolerantExporter(NotebookExporter):
-    """Reads a submitted notebook; one that cannot be read becomes an empty one with a note, so that it is graded, with 0."""
+    """Reads a submitted notebook; one that cannot be read becomes an empty one with a note, so that it is graded, with 0.
+
+    nbgrader makes one of these before it looks at the first submission: where there is no sandbox, nothing is graded.
+    """
+
+    def __init__(self, *args: Any, **kw: Any) -> None:
+        super().__init__(*args, **kw)
+        try:
+            sandbox.require()
+        except sandbox.NoSandbox as error:
+            self.log.error(str(error))
+            raise NbGraderException(str(error)) from None
+        self.parent.coursedir = intake.OnlyNotebooks.instead_of(self.parent.coursedir)
 
     def from_filename(self, filename: str, resources: Any = None, **kw: Any) -> tuple[str, Any]:
-        """As in nbconvert, but never failing because of the file's content."""
-        notebook = salvage.read_notebook(Path(filename))
-        return self.from_notebook_node(notebook, resources=resources, **kw)
+        """As in nbconvert, but of a submitted file only what `intake` takes. (What we wrote ourselves is read as it is.)"""
+        if Path(filename).parent == Path(self.parent.writer.build_directory):
+            return super().from_filename(filename, resources=resources, **kw)
+        return self.from_notebook_node(intake.read_notebook(Path(filename)), resources=resources, **kw)
 
 
 class Salvage(NbGraderPreprocessor):
@@ -78,6 +76,7 @@ class Salvage(NbGraderPreprocessor):
         folder = Path(coursedir.format_path(coursedir.release_directory, ".", ids["assignment"]))
         pristine = nbformat.read(folder / f"{ids['notebook']}.ipynb", as_version=4)
         result = salvage.salvage(nb, pristine)
+        coursedir.keep_timestamp(ids["assignment"], ids["student"])
         for note in result.metadata.diffusion_labs.notes:
             self.log.warning("%s, %s: %s", ids["student"], ids["notebook"], note)
         return result, resources
@@ -107,7 +106,7 @@ class Judge(NbGraderPreprocessor):
         nb.metadata["diffusion_labs"] = {
             "notes": notes,
             "verdicts": {
-                v.task: {"passed": v.passed, "misconception": v.misconception, "sentence": v.sentence}
+                v.task: {"passed": v.passed, "misconception": v.misconception, "sentence": v.sentence, "prints": v.prints}
                 for v in verdicts.values()
             },
         }

@@ -3,33 +3,56 @@
 from __future__ import annotations
 
 import json
-import os
+import signal
+import socket
+import struct
 import subprocess
-import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
-from autograder import course
-from autograder.worker import read_message, write_message
+from autograder import cage, course, sandbox
+from autograder.worker import END, READY, TOO_MUCH_MEMORY
 from helpers.arrays import Observation, unpack
-
-PACKAGES = Path(__file__).resolve().parent.parent
+from helpers.probes import PATIENCE
 
 SECONDS = 10.0
 """Time limit of one task: defining the cells, and again for all its properties together."""
+
+MAX_REPLY = 64_000_000
+START = 120.0
+"""Seconds that the worker may take to start, on a busy machine with a cold disk."""
 
 
 class WorkerDied(RuntimeError):
     """The worker itself is gone: a fault of the grader's, never of an answer's."""
 
 
-class Runner:
-    """Runs answers in fresh processes forked from one warm worker. Use as a context manager."""
+class _Late(Exception):
+    """An answer did not come in time."""
 
-    def __init__(self, seconds: float = SECONDS) -> None:
+
+class _NotThere(Exception):
+    """No process could be set up for an answer."""
+
+
+class _TooLarge(Exception):
+    """An answer's process sent more than anything right could be."""
+
+
+class Runner:
+    """Runs answers in fresh processes forked from one warm worker. Use as a context manager.
+
+    The worker is in the sandbox wherever that works, and outside where it does not: whoever grades students' code calls
+    `sandbox.require` first. `caged` overrides this.
+    """
+
+    def __init__(self, seconds: float = SECONDS, caged: bool | None = None) -> None:
         self.seconds = seconds
+        self._caged = caged
         self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> Runner:
@@ -40,14 +63,15 @@ class Runner:
 
     def close(self) -> None:
         """End the worker."""
+        if self._control is not None:
+            self._control.close()
+            self._control = None
         if self._process is not None:
-            self._process.stdin.close()
             try:
                 self._process.wait(timeout=5)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-            self._process.stdout.close()
             self._process = None
         if self._scratch is not None:
             self._scratch.cleanup()
@@ -75,41 +99,114 @@ class Runner:
         }
         message = json.dumps(request).encode()
         try:
-            reply = self._ask(message)
+            result = self._ask(message)
         except WorkerDied:
-            reply = self._ask(message)  # once more with a new worker; a second death is reported
-        text = {
-            b"late": f"did not finish within {self.seconds:g} s and had to be stopped",
-            b"too large": "returned far more numbers than asked for",
-            b"": "the process that ran this answer ended without a result (out of memory, or it called exit?)",
-        }.get(reply)
-        if text is None:
+            result = self._ask(message)  # once more with a new worker; a second death is reported
+        if isinstance(result, bytes):
             try:
-                return unpack(reply)
+                return unpack(result, [prop["name"] for prop in item["properties"]])
             except ValueError:
-                text = "the process that ran this answer sent a garbled result"
-        return {prop["name"]: {"failed": "lost", "text": text} for prop in item["properties"]}
+                result = "ran in a process that sent a garbled result"
+        return {prop["name"]: {"failed": "lost", "text": result} for prop in item["properties"]}
 
-    def _ask(self, message: bytes) -> bytes:
+    def _ask(self, message: bytes) -> bytes | str:
+        """The reply to one request, over a socket that is used for it alone; or a sentence that says why there is none."""
         if self._process is None or self._process.poll() is not None:
-            self.close()
-            self._scratch = tempfile.TemporaryDirectory(prefix="diffusion-labs-")
-            environment = {**os.environ, "NBGRADER_EXECUTION": "autograde", "OMP_NUM_THREADS": "1", "MPLBACKEND": "agg"}
-            environment["PYTHONPATH"] = os.pathsep.join([str(PACKAGES), *(path for path in sys.path if path)])
+            self._start()
+        ours, theirs = socket.socketpair()
+        with ours:
+            try:
+                with theirs:
+                    socket.send_fds(self._control, [b"!"], [theirs.fileno()])
+                reply = failure = None
+                there = True
+                try:
+                    reply = _talk(ours, message, PATIENCE * self.seconds + 5.0)
+                except _NotThere:
+                    there = False
+                except _Late:
+                    failure = f"did not finish within {self.seconds:g} s and had to be stopped"
+                except _TooLarge:
+                    failure = "returned far more numbers than asked for"
+                ours.close()
+                self._control.sendall(END)
+                (status,) = struct.unpack("<i", self._control.recv(4, socket.MSG_WAITALL))
+            except (OSError, struct.error):
+                reason = self._last_words()
+                self.close()
+                raise WorkerDied(f"the grading worker ended; no answer was judged by it{reason}") from None
+            if not there:
+                raise WorkerDied("no process could be set up for an answer; see docs/security.md on testing the sandbox")
+        return failure or reply or f"ran in a process that ended without a result ({_how(status)})"
+
+    def _start(self) -> None:
+        """Start a worker, and wait until it is warm."""
+        self.close()
+        caged = sandbox.in_use() if self._caged is None else self._caged
+        self._scratch = tempfile.TemporaryDirectory(prefix="diffusion-labs-")
+        command, environment = (sandbox.command(), {}) if caged else sandbox.bare_command()
+        self._control, theirs = socket.socketpair()
+        with theirs, Path(self._scratch.name, "stderr").open("wb") as stderr:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "autograder.worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                cwd=self._scratch.name,
-                env=environment,
+                command, stdin=theirs, stdout=subprocess.DEVNULL, stderr=stderr, cwd=self._scratch.name, env=environment
             )
+        self._control.settimeout(START)
         try:
-            write_message(self._process.stdin, message)
-            reply = read_message(self._process.stdout)
-        except BrokenPipeError:
-            reply = None
-        if reply is None:
-            code = self._process.wait()
+            ready = self._control.recv(1)
+        except OSError:
+            ready = b""
+        if ready != READY:
+            reason = self._last_words()
+            self._process.kill()
             self.close()
-            raise WorkerDied(f"the grading worker ended with exit code {code}; no answer was judged by it")
-        return reply
+            raise WorkerDied(f"the grading worker did not start{reason}")
+
+    def _last_words(self) -> str:
+        """The end of what the worker wrote before it was ready, for an error's text."""
+        text = Path(self._scratch.name, "stderr").read_text(errors="replace").strip() if self._scratch else ""
+        return f": {text[-2000:]}" if text else ""
+
+
+def _talk(ours: socket.socket, message: bytes, seconds: float) -> bytes | None:
+    """Send a request once the process for it is there; its whole reply, or None if it ended before it had written one."""
+    ours.settimeout(START)
+    if ours.recv(1) != READY:
+        raise _NotThere
+    deadline = time.monotonic() + seconds
+    try:
+        ours.sendall(struct.pack("<Q", len(message)) + message)
+        (size,) = struct.unpack("<Q", _receive(ours, 8, deadline))
+        if size > MAX_REPLY:
+            raise _TooLarge
+        return _receive(ours, size, deadline)
+    except (ConnectionError, EOFError):
+        return None
+
+
+def _receive(ours: socket.socket, size: int, deadline: float) -> bytes:
+    """Exactly `size` bytes."""
+    chunks = bytearray()
+    while len(chunks) < size:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise _Late
+        ours.settimeout(left)
+        try:
+            chunk = ours.recv(min(size - len(chunks), 1 << 20))
+        except TimeoutError:
+            raise _Late from None
+        if not chunk:
+            raise EOFError
+        chunks += chunk
+    return bytes(chunks)
+
+
+def _how(status: int) -> str:
+    """How the process of an answer ended, in words."""
+    if status == TOO_MUCH_MEMORY:
+        return f"out of memory: it used more than {cage.MAX_MEMORY >> 30} GB"
+    if status == -signal.SIGKILL:
+        return "it was killed: out of memory?"
+    if status in (-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGBUS, -signal.SIGILL, -signal.SIGFPE):
+        return f"it crashed: {signal.strsignal(-status)}"
+    return "out of memory, or it called exit?"

@@ -9,74 +9,16 @@ from __future__ import annotations
 
 import ast
 import copy
-import json
 import re
 import textwrap
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import nbformat
 
+from autograder import feedback
+
 BANNER = re.compile(r"TODO ([a-z][a-z0-9_]*\.[a-z0-9_]+)")
-SAFE_OUTPUTS = ("text/plain", "image/png", "image/jpeg")
-MAX_OUTPUT = 2_000_000
-
-
-def read_notebook(path: Path) -> nbformat.NotebookNode:
-    """Read a notebook of any version; an unreadable file gives an empty notebook with a note about it."""
-    try:
-        raw = json.loads(path.read_bytes().decode("utf-8-sig"))
-        if not isinstance(raw, dict):
-            raise ValueError("it holds no notebook")
-        if "worksheets" in raw or raw.get("nbformat", 4) < 4:
-            return nbformat.convert(nbformat.from_dict(raw), 4)
-        return _tidy(raw)
-    except Exception as error:  # whatever is wrong with one student's file, the class is graded
-        why = "it is not valid JSON" if isinstance(error, ValueError) else f"{type(error).__name__}"
-        note = f"The file {path.name} could not be read as a notebook ({why}); no answer could be salvaged from it."
-        return nbformat.v4.new_notebook(metadata={"diffusion_labs": {"notes": [note]}})
-
-
-def _tidy(raw: dict[str, Any]) -> nbformat.NotebookNode:
-    """A valid notebook with the cells of `raw` that have a type and a source, whatever else is wrong with it."""
-    cells = []
-    for cell in raw.get("cells") or []:
-        if not isinstance(cell, dict) or cell.get("cell_type") not in ("code", "markdown", "raw"):
-            continue
-        source = cell.get("source", "")
-        source = "".join(map(str, source)) if isinstance(source, list) else str(source)
-        new = getattr(nbformat.v4, f"new_{cell['cell_type']}_cell")(source)
-        if isinstance(cell.get("id"), str):
-            new.id = cell["id"][:64]
-        if isinstance(cell.get("metadata"), dict):
-            new.metadata = nbformat.from_dict(cell["metadata"])
-        if cell["cell_type"] == "code":
-            new.outputs = [out for entry in cell.get("outputs") or [] if (out := _safe_output(entry)) is not None]
-        cells.append(new)
-    metadata = raw.get("metadata")
-    return nbformat.v4.new_notebook(cells=cells, metadata=nbformat.from_dict(metadata if isinstance(metadata, dict) else {}))
-
-
-def _safe_output(entry: Any) -> nbformat.NotebookNode | None:
-    """An output without anything live in it (HTML, JavaScript, widgets), or None."""
-    if not isinstance(entry, dict):
-        return None
-    if entry.get("output_type") == "stream":
-        text = entry.get("text", "")
-        text = "".join(map(str, text)) if isinstance(text, list) else str(text)
-        return nbformat.v4.new_output("stream", name="stdout", text=text[-20_000:])
-    if entry.get("output_type") in ("display_data", "execute_result") and isinstance(entry.get("data"), dict):
-        data = {}
-        for kind in SAFE_OUTPUTS:
-            value = entry["data"].get(kind)
-            value = "".join(map(str, value)) if isinstance(value, list) else value
-            if isinstance(value, str) and len(value) <= MAX_OUTPUT:
-                data[kind] = value
-        return nbformat.v4.new_output("display_data", data=data) if data else None
-    if entry.get("output_type") == "error":
-        text = f"{str(entry.get('ename'))[:100]}: {str(entry.get('evalue'))[:2000]}"
-        return nbformat.v4.new_output("stream", name="stdout", text=text)
-    return None
 
 
 def salvage(submitted: nbformat.NotebookNode, pristine: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -87,20 +29,21 @@ def salvage(submitted: nbformat.NotebookNode, pristine: nbformat.NotebookNode) -
     result = copy.deepcopy(pristine)
     notes = list(submitted.metadata.get("diffusion_labs", {}).get("notes", []))
     slots = {cell.metadata.nbgrader.grade_id: cell for cell in result.cells if _nbgrader(cell).get("solution")}
-    candidates, used = _candidates(submitted, slots)
+    used: set[int] = set()
     for name, slot in slots.items():
-        found = candidates.get(name, [])
-        filled = [cell for cell in found if cell.source.strip() != slot.source.strip()] or found
-        if len({cell.source for cell in filled}) > 1:
-            notes.append(f"{name} was answered in {len(filled)} cells; the last one counts.")
-        if filled:
-            slot.source = filled[-1].source
+        taken = _answer(name, slot, slots, submitted)
+        used |= {id(cell) for cell in submitted.cells if cell.source.strip() == slot.source.strip()}
+        used |= {id(cell) for cell in taken.cells}
+        if taken.versions > 1:
+            notes.append(f"{name} was answered in {taken.versions} cells; the last one counts.")
+        if taken.cells:
+            slot.source = taken.source if slot.cell_type == "code" else feedback.harmless(taken.source)
             if slot.cell_type == "code":
-                slot.outputs = filled[-1].get("outputs", [])
+                slot.outputs = taken.cells[-1].get("outputs", [])
         elif submitted.cells:
             notes.append(f"No answer to {name} was found in the submission.")
     graded = {cell.metadata.nbgrader.grade_id for cell in result.cells if _nbgrader(cell).get("grade")}
-    kept = [_nbgrader(cell).get("grade_id") for cell in submitted.cells]
+    kept = [name if isinstance(name := _nbgrader(cell).get("grade_id"), str) else None for cell in submitted.cells]
     if submitted.cells and not any(kept):
         notes.append("The submission has no nbgrader metadata; answers were recognised by their TODO banners and names.")
     elif submitted.cells:
@@ -118,35 +61,56 @@ def _nbgrader(cell: nbformat.NotebookNode) -> dict[str, Any]:
     return meta if isinstance(meta, dict) else {}
 
 
-def _candidates(
-    submitted: nbformat.NotebookNode, slots: dict[str, nbformat.NotebookNode]
-) -> tuple[dict[str, list[nbformat.NotebookNode]], set[int]]:
-    """The submitted cells that answer each slot, in order, by id, else banner, else defined names."""
-    by_task = {name.replace("-", ".", 1): name for name in slots}
-    by_definition = {defined: name for name, slot in slots.items() for defined in definitions(slot.source)}
-    found: dict[str, list[nbformat.NotebookNode]] = {}
-    used: set[int] = set()
+@dataclass(frozen=True)
+class _Taken:
+    """What was taken as an answer: its source, the cells it comes from, and how many different versions there were."""
 
-    def take(name: str, cell: nbformat.NotebookNode) -> None:
-        found.setdefault(name, []).append(cell)
-        used.add(id(cell))
+    source: str = ""
+    cells: tuple[nbformat.NotebookNode, ...] = ()
+    versions: int = 0
 
-    for cell in submitted.cells:
-        name = _nbgrader(cell).get("grade_id")
-        if isinstance(name, str) and name in slots and cell.cell_type == slots[name].cell_type:
-            take(name, cell)
-    for cell in submitted.cells:
-        if id(cell) not in used and cell.cell_type == "code":
-            banner = BANNER.search(cell.source)
-            if banner and by_task.get(banner[1]) in slots and by_task[banner[1]] not in found:
-                take(by_task[banner[1]], cell)
-    still_open = set(slots) - set(found)
-    for cell in submitted.cells:
-        if id(cell) not in used and cell.cell_type == "code":
-            names = {by_definition[name] for name in definitions(cell.source) if name in by_definition} & still_open
-            if len(names) == 1:
-                take(names.pop(), cell)
-    return found, used
+
+def _answer(
+    name: str, slot: nbformat.NotebookNode, slots: dict[str, nbformat.NotebookNode], submitted: nbformat.NotebookNode
+) -> _Taken:
+    """The answer to one slot: the last cell with its id, else its banner, else its names, that defines what it must.
+
+    If no cell does, the parts of a split cell are put together again; else what has the id or the banner counts as it is.
+    """
+    wanted, stub = definitions(slot.source), slot.source.strip()
+    alike = [cell for cell in submitted.cells if cell.cell_type == slot.cell_type]
+    found = [
+        [cell for cell in alike if _nbgrader(cell).get("grade_id") == name],
+        [cell for cell in alike if (banner := BANNER.search(cell.source)) and banner[1] == name.replace("-", ".", 1)],
+        [cell for cell in alike if wanted and wanted & definitions(cell.source)],
+    ]
+    found = [[cell for cell in level if cell.source.strip() != stub] for level in found] + [found[0]]
+    for level in found[:3]:
+        whole = [cell for cell in level if wanted and wanted <= definitions(cell.source)]
+        if whole:
+            sources = [_without_the_rest(cell.source, wanted, slots) for cell in whole]
+            return _Taken(sources[-1], tuple(whole), len(set(sources)))
+    for level in found[:2]:
+        joined = "\n".join(cell.source for cell in level)
+        if len(level) > 1 and wanted and wanted <= definitions(joined):
+            return _Taken(joined, tuple(level), 1)
+    level = next((level for level in (found[0], found[1], found[3]) if level), [])
+    return _Taken(level[-1].source if level else "", tuple(level), len({cell.source for cell in level}))
+
+
+def _without_the_rest(source: str, wanted: set[str], slots: dict[str, nbformat.NotebookNode]) -> str:
+    """A cell without its definitions of what *other* slots ask for, in case cells were merged."""
+    others = {
+        defined for slot in slots.values() if slot.cell_type == "code" for defined in definitions(slot.source)
+    } - wanted
+    if not others & definitions(source) or source.lstrip().startswith("%%"):
+        return source
+    lines = source.splitlines()
+    for node in statements(source):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and definitions(_unparse(node)) & others:
+            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+            lines[first - 1 : node.end_lineno] = [""] * (node.end_lineno - first + 1)
+    return "\n".join(lines)
 
 
 def definitions(source: str) -> set[str]:
@@ -154,7 +118,7 @@ def definitions(source: str) -> set[str]:
     names: set[str] = set()
     for node in statements(source):
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            owners = [ast.unparse(d.args[0]) for d in node.decorator_list if isinstance(d, ast.Call) and d.args]
+            owners = [_unparse(d.args[0]) for d in node.decorator_list if isinstance(d, ast.Call) and d.args]
             names.add(".".join([*owners[:1], node.name]))
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             names |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
@@ -172,6 +136,14 @@ def statements(source: str) -> list[ast.stmt]:
         return []
 
 
+def _unparse(node: ast.AST) -> str:
+    """The source of a piece of code, or nothing if it is nested too deeply for that."""
+    try:
+        return ast.unparse(node)
+    except RecursionError:
+        return ""
+
+
 def carried_definitions(notebook: nbformat.NotebookNode, pristine_names: set[str]) -> list[str]:
     """Functions, classes, imports and constants that the student defined anywhere, and that the course does not define.
 
@@ -182,11 +154,12 @@ def carried_definitions(notebook: nbformat.NotebookNode, pristine_names: set[str
         if cell.cell_type != "code" or not ("added" in cell.metadata.get("tags", []) or _nbgrader(cell).get("solution")):
             continue
         for node in statements(cell.source):
-            names = definitions(ast.unparse(node))
+            text = _unparse(node)
+            names = definitions(text)
             constant = isinstance(node, ast.Assign) and not any(isinstance(part, ast.Call) for part in ast.walk(node.value))
             kept = constant or isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom))
             if kept and names and not names & pristine_names:
-                carried.append(ast.unparse(node))
+                carried.append(text)
     return carried
 
 
@@ -207,7 +180,7 @@ def _carry_the_rest(submitted: nbformat.NotebookNode, result: nbformat.NotebookN
                 same[0].outputs = cell.get("outputs", [])
         elif cell.get("id") in by_id and cell.cell_type == by_id[cell.id].cell_type:
             place = by_id[cell.id]  # a cell that students may edit: their version stands
-            place.source = cell.source
+            place.source = cell.source if cell.cell_type == "code" else feedback.harmless(cell.source)
             if cell.cell_type == "code":
                 place.outputs = cell.get("outputs", [])
                 place.metadata["tags"] = ["added"]
@@ -216,8 +189,9 @@ def _carry_the_rest(submitted: nbformat.NotebookNode, result: nbformat.NotebookN
     if added:
         result.cells.append(nbformat.v4.new_markdown_cell("---\n*Cells that the student added:*", id="added-cells"))
     for number, cell in enumerate(added):
-        new = nbformat.v4.new_markdown_cell(cell.source, id=f"added-{number:03d}")
-        if cell.cell_type == "code":
+        if cell.cell_type != "code":
+            new = nbformat.v4.new_markdown_cell(feedback.harmless(cell.source), id=f"added-{number:03d}")
+        else:
             new = nbformat.v4.new_code_cell(cell.source, id=f"added-{number:03d}", outputs=cell.get("outputs", []))
         new.metadata["tags"] = ["added"]
         result.cells.append(new)

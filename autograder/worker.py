@@ -1,9 +1,10 @@
 """The process in which student code runs while grading. It holds no expected value, no key and no other student's work.
 
-`python -m autograder.worker` imports torch and the probes once, then forks a fresh process for every task it is asked to run:
-requests (JSON) come in on stdin, packed arrays go out on stdout, both with a length in front. The fork runs the notebook's
-cells in order, with reference answers for all tasks but the one being graded, then the probe, and is killed with all its
-children whatever happened. It works in a folder of its own; nothing that it leaves behind is seen by the next.
+`python -m autograder.worker` imports torch and the probes once, then serves: for every task, the grader passes it one end of a
+new socket (stdin is the socket over which these ends come). It never reads from them itself. It forks a *keeper*, which
+forks the process for the answer; only that process reads the request, runs the notebook's cells in order, with reference
+answers for all tasks but the one being graded, then the probe, and writes the observations. So nothing of a request is in the
+memory that the next answer's process is forked from. The keeper ends that process and all it started when the grader says so.
 """
 
 from __future__ import annotations
@@ -15,21 +16,53 @@ import resource
 import select
 import shutil
 import signal
+import socket
 import struct
 import sys
 import tempfile
 import time
-from typing import Any, BinaryIO
+from typing import Any
 
+from autograder import cage
 from helpers import probes
 from helpers.arrays import Observation, pack
 
-MAX_REPLY = 64_000_000
-MAX_MEMORY = 4 << 30
+READY, END = b"+", b"."
+LOST, TOO_MUCH_MEMORY = 1000, 1001
+"""What a keeper reports besides exit codes (negative: the number of a signal)."""
 
 
 def main() -> None:
-    """Serve requests until stdin closes."""
+    """Serve requests until the grader closes its end of stdin; "--caged" says that we are in the sandbox."""
+    caged = "--caged" in sys.argv
+    if caged:
+        cage.leave_root()
+    warm()
+    control = socket.socket(fileno=os.dup(0))
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    os.close(null)
+    control.sendall(READY)
+    while True:
+        word, connections, _, _ = socket.recv_fds(control, 1, 1)
+        if not word:
+            return
+        if not connections:  # the END for a keeper that is gone
+            control.sendall(struct.pack("<i", LOST))
+            continue
+        keeper = os.fork()
+        if keeper == 0:
+            keep(control, connections[0], caged)
+        os.close(connections[0])
+        os.waitpid(keeper, 0)
+        if caged:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(-1, signal.SIGKILL)  # whatever is left in the sandbox, whatever happened to the keeper
+
+
+def warm() -> None:
+    """Import and start once what would cost every answer seconds."""
     import torch
     from IPython.core.inputtransformer2 import TransformerManager
 
@@ -37,46 +70,72 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.optim.SGD([torch.zeros(1)], lr=0.1).zero_grad()  # the first optimizer of a process imports for seconds
     probes.load()
-    incoming, outgoing = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(null, descriptor)
-    while (message := read_message(incoming)) is not None:
-        request = json.loads(message)
-        read_end, write_end = os.pipe()
-        folder = tempfile.mkdtemp(dir=".")
+
+
+def keep(control: socket.socket, connection: int, caged: bool) -> None:
+    """Start the process for an answer, end it when the grader says so, and report how it ended. Never returns."""
+    try:
+        folder = "/tmp" if caged else tempfile.mkdtemp(dir=".")
+        if caged:
+            cage.separate()
         child = os.fork()
         if child == 0:
-            os.close(read_end)
-            os.chdir(folder)
-            sys.path.insert(0, os.getcwd())
-            _child(request, write_end, (incoming.fileno(), outgoing.fileno()))
-        os.close(write_end)
-        reply = _collect(read_end, time.monotonic() + probes.PATIENCE * request["seconds"] + 5.0)
-        os.close(read_end)
+            serve(control, connection, folder, caged)
+        os.close(connection)
+        status = _watch(control, child, caged)
+        time.sleep(0.002)  # a process that has just answered may end by itself
+        ended, code = os.waitpid(child, os.WNOHANG)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child, signal.SIGKILL)
-        with contextlib.suppress(ProcessLookupError):
+        if not ended:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+            _, code = os.waitpid(child, 0)
+        if not caged:
+            shutil.rmtree(folder, ignore_errors=True)
+        control.sendall(struct.pack("<i", status or os.waitstatus_to_exitcode(code)))
+    finally:
+        os._exit(0)
+
+
+def _watch(control: socket.socket, child: int, caged: bool) -> int:
+    """Wait for the grader's word. Returns TOO_MUCH_MEMORY if the answer's processes took more than they may together."""
+    status = 0
+    while not select.select([control], [], [], 0.05 if caged and not status else None)[0]:
+        if cage.memory_in_use() > cage.MAX_MEMORY:
             os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        shutil.rmtree(folder, ignore_errors=True)
-        write_message(outgoing, reply)
+            status = TOO_MUCH_MEMORY
+    control.recv(1)
+    return status
 
 
-def _child(request: dict[str, Any], write_end: int, inherited: tuple[int, ...]) -> None:
-    """Run one request and write its observations; never returns."""
+def serve(control: socket.socket, connection: int, folder: str, caged: bool) -> None:
+    """In the process for an answer: read the request, run it, write the observations. Never returns."""
     try:
         os.setsid()
-        for descriptor in inherited:
-            os.close(descriptor)
-        resource.setrlimit(resource.RLIMIT_DATA, (MAX_MEMORY, MAX_MEMORY))
-        message = pack(run(request))
-        with os.fdopen(write_end, "wb") as stream:
-            stream.write(message)
+        control.close()
+        os.closerange(3, connection)
+        os.closerange(connection + 1, 1024)
+        if caged:
+            cage.confine()
+        else:
+            os.chdir(folder)
+            resource.setrlimit(resource.RLIMIT_DATA, (cage.MAX_MEMORY, cage.MAX_MEMORY))
+        sys.path.insert(0, os.getcwd())
+        with socket.socket(fileno=connection) as stream:
+            stream.sendall(READY)  # whatever fails from here on is the answer's doing
+            reply = pack(run(json.loads(read_message(stream))))
+            stream.sendall(struct.pack("<Q", len(reply)) + reply)
     except BaseException:
         pass
     finally:
         os._exit(0)
+
+
+def read_message(stream: socket.socket) -> bytes:
+    """One message with its length in front."""
+    (size,) = struct.unpack("<Q", stream.recv(8, socket.MSG_WAITALL))
+    return stream.recv(size, socket.MSG_WAITALL)
 
 
 def run(request: dict[str, Any]) -> dict[str, Observation]:
@@ -133,34 +192,6 @@ class _NoShell:
 
     def __getattr__(self, _name: str) -> Any:
         return lambda *_, **__: None
-
-
-def _collect(read_end: int, deadline: float) -> bytes:
-    """What the child wrote until it closed its end, ran out of time or wrote too much (then nothing)."""
-    chunks, size = [], 0
-    while (left := deadline - time.monotonic()) > 0:
-        if not select.select([read_end], [], [], left)[0]:
-            break
-        chunk = os.read(read_end, 1 << 16)
-        if not chunk:
-            return b"".join(chunks)
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > MAX_REPLY:
-            return b"too large"
-    return b"late"
-
-
-def read_message(stream: BinaryIO) -> bytes | None:
-    """One message with its length in front; None at the end of the stream."""
-    head = stream.read(8)
-    return stream.read(struct.unpack("<Q", head)[0]) if len(head) == 8 else None
-
-
-def write_message(stream: BinaryIO, message: bytes) -> None:
-    """The counterpart of `read_message`."""
-    stream.write(struct.pack("<Q", len(message)) + message)
-    stream.flush()
 
 
 if __name__ == "__main__":

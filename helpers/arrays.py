@@ -28,11 +28,19 @@ def pack(observations: dict[str, Observation]) -> bytes:
     return json.dumps(header).encode() + b"\n" + b"".join(chunks)
 
 
-def unpack(message: bytes) -> dict[str, Observation]:
-    """Read what `pack` wrote. Raises ValueError, and nothing else, on a malformed message."""
+MAX_HEADER = 1_000_000
+MAX_DIMENSIONS = 16
+
+
+def unpack(message: bytes, names: list[str] | None = None) -> dict[str, Observation]:
+    """Read what `pack` wrote. Raises ValueError, and nothing else, on a malformed message or one for other `names`."""
     try:
         head, _, body = message.partition(b"\n")
+        if len(head) > MAX_HEADER:
+            raise ValueError("a header of more than a million bytes")
         header = json.loads(head)
+        if names is not None and sorted(header) != sorted(names):
+            raise ValueError("other names than asked for")
         result: dict[str, Observation] = {}
         start = 0
         for name, entry in header.items():
@@ -40,13 +48,15 @@ def unpack(message: bytes) -> dict[str, Observation]:
                 result[name] = {"failed": str(entry["failed"])[:400], "text": str(entry["text"])[:400]}
                 continue
             shape = tuple(int(size) for size in entry["shape"])
-            if any(size < 0 for size in shape):
-                raise ValueError("a negative size")
+            if len(shape) > MAX_DIMENSIONS or any(size < 0 for size in shape):
+                raise ValueError("a negative size, or too many")
             stop = start + 8 * int(np.prod(shape, dtype=object))
             if stop > len(body):
                 raise ValueError("fewer numbers than announced")
             result[name] = {"value": np.frombuffer(body[start:stop], dtype="<f8").reshape(shape)}
             start = stop
+        if start != len(body):
+            raise ValueError("more numbers than announced")
         return result
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise ValueError(f"malformed message: {error}") from None

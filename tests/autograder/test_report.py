@@ -49,7 +49,10 @@ def graded(tmp_path, monkeypatch, runner):
 def hand_in(folder, student, found):
     path = folder / "autograded" / student / NAME / f"{NAME}.ipynb"
     path.parent.mkdir(parents=True, exist_ok=True)
-    cells = [{"metadata": {"nbgrader": {"grade_id": course.grade_id(t)}}, "source": f"# <script>{student}</script>"} for t in found]
+    cells = [
+        {"metadata": {"nbgrader": {"grade_id": course.grade_id(t)}}, "source": f"# <script>{student}</script>"}
+        for t in found
+    ]
     path.write_text(json.dumps({"metadata": {"diffusion_labs": {"notes": [], "verdicts": found}}, "cells": cells}))
 
 

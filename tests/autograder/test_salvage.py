@@ -8,12 +8,13 @@ import json
 import nbformat
 import pytest
 
-from autograder import course, salvage
+from autograder import course, intake, salvage
 from autograder.demo import CLASS, fill, reference
 from autograder.grading import _names_of_the_course
 from tests.conftest import REPOSITORY
 
 NAME = "01_sampling"
+PNG = "iVBORw0KGgo="
 TASKS = list(course.load(NAME).tasks)
 
 
@@ -88,16 +89,16 @@ def test_added_cells_and_pictures_are_kept_and_live_outputs_are_not(blank):
     show = next(c for c in mine.cells if c.cell_type == "code" and "nbgrader" not in c.metadata)
     show.outputs = [
         nbformat.v4.new_output(
-            "display_data", data={"image/png": "QUJD", "text/html": "<script>x</script>", "text/plain": "a"}
+            "display_data", data={"image/png": PNG, "text/html": "<script>x</script>", "text/plain": "a"}
         ),
         nbformat.v4.new_output("stream", name="stderr", text="a warning"),
         nbformat.v4.new_output("display_data", data={"application/javascript": "x"}),
     ]
     mine.cells.append(nbformat.v4.new_code_cell("mine = 1"))
-    tolerant = salvage._tidy(json.loads(nbformat.writes(mine)))
+    tolerant = intake.tidy(json.loads(nbformat.writes(mine)))
     result = salvage.salvage(tolerant, blank)
     kept = next(c for c in result.cells if c.source == show.source)
-    assert kept.outputs[0].data == {"image/png": "QUJD", "text/plain": "a"}
+    assert kept.outputs[0].data == {"image/png": PNG, "text/plain": "a"}
     assert [o.output_type for o in kept.outputs] == ["display_data", "stream"] and kept.outputs[1].name == "stdout"
     assert result.cells[-1].source == "mine = 1" and result.cells[-1].metadata.tags == ["added"]
 
@@ -110,13 +111,13 @@ def test_added_cells_and_pictures_are_kept_and_live_outputs_are_not(blank):
 def test_any_file_is_read_without_an_error(tmp_path, blank, content):
     path = tmp_path / "x.ipynb"
     path.write_bytes(content)
-    result = salvage.salvage(salvage.read_notebook(path), blank)
+    result = salvage.salvage(intake.read_notebook(path), blank)
     nbformat.validate(result)
     assert answers(result) == answers(blank)
 
 
 def test_a_missing_file_gives_a_note(tmp_path):
-    notebook = salvage.read_notebook(tmp_path / "none.ipynb")
+    notebook = intake.read_notebook(tmp_path / "none.ipynb")
     assert "could not be read" in notebook.metadata.diffusion_labs.notes[0]
 
 

@@ -1,0 +1,131 @@
+"""What a process does to itself before a student's code runs in it. Linux only; runs inside the sandbox of `sandbox.py`.
+
+Every answer gets namespaces of its own: a process tree in which it is process 1, so that all it starts ends with it and it
+can name no process but its own; no network; a fresh scratch folder in memory; and, after that, no capability to undo any of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import platform
+import resource
+import sys
+from pathlib import Path
+
+NOBODY = 65534
+MEGABYTE = 1 << 20
+MAX_MEMORY = 4096 * MEGABYTE
+MAX_SCRATCH = 256 * MEGABYTE
+MAX_FILE = 64 * MEGABYTE
+MAX_FILES = 256
+MAX_PROCESSES = 32
+
+NEW_NS, NEW_UTS, NEW_IPC, NEW_USER, NEW_PID, NEW_NET = 0x20000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REMOUNT = 1, 2, 4, 32
+PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT = 4, 24, 38, 47
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def leave_root() -> None:
+    """A grader who is root starts the worker as root: become nobody for good, so that limits hold."""
+    if os.getuid() == 0:
+        os.setgroups([])
+        os.setresgid(NOBODY, NOBODY, NOBODY)
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+        _call("prctl", PR_SET_DUMPABLE, 1, 0, 0, 0)  # else the next step may not write its own uid_map
+
+
+def separate() -> None:
+    """New namespaces for this process; its next child is process 1 of a process tree of its own."""
+    user, group = os.getuid(), os.getgid()
+    _call("unshare", NEW_USER | NEW_PID | NEW_IPC | NEW_NET | NEW_UTS)
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+    Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+
+
+def confine() -> None:
+    """In that child: its own scratch folder, no /proc, limits, and no capabilities any more."""
+    Path("/proc/self/oom_score_adj").write_text("1000")  # if memory runs out, this process is the one to go
+    with contextlib.suppress(OSError):  # read-only where the grader is root
+        Path("/proc/sys/user/max_user_namespaces").write_text("0")
+    _call("unshare", NEW_NS)
+    _tmpfs("/tmp", f"size={MAX_SCRATCH},nr_inodes=5000,mode=0700")
+    _tmpfs("/dev/shm", f"size={MAX_SCRATCH},nr_inodes=1000,mode=0700")
+    _tmpfs("/proc", "size=4096,nr_inodes=2,mode=0555")
+    _call("mount", b"none", b"/proc", None, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV, None)
+    os.chdir("/tmp")
+    limit()
+    _drop_capabilities()
+
+
+def limit() -> None:
+    """Limits on memory, processes, files and their size."""
+    limits = {"DATA": MAX_MEMORY, "FSIZE": MAX_FILE, "NOFILE": MAX_FILES, "CORE": 0}
+    if tuple(map(int, platform.release().split("-")[0].split(".")[:2])) >= (5, 14):
+        limits["NPROC"] = MAX_PROCESSES  # older kernels would count all of the user's processes
+    for name, value in limits.items():
+        resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, value))
+
+
+def memory_in_use() -> int:
+    """Bytes of memory of all answers' processes that this one sees: everything but itself, its parent and the first.
+
+    What a process had when it was forked, it shares with this one; that does not count.
+    """
+    ours, total = {1, os.getpid(), os.getppid()}, 0
+    shared = _resident("self")
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and int(entry) not in ours:
+            with contextlib.suppress(OSError):
+                total += max(0, _resident(entry) - shared)
+    return total
+
+
+def _resident(process: str) -> int:
+    """Bytes of memory of one process that belong to no file."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(("RssAnon:", "RssShmem:")))
+
+
+def _tmpfs(place: str, options: str) -> None:
+    _call("mount", b"tmpfs", place.encode(), b"tmpfs", MS_NOSUID | MS_NODEV, options.encode())
+
+
+def _drop_capabilities() -> None:
+    """Empty all capability sets of this thread, and let no program that it starts have any."""
+    for capability in range(64):
+        if _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0):
+            break  # the kernel knows no more of them
+    _libc.prctl(PR_CAP_AMBIENT, 4, 0, 0, 0)
+    _call("prctl", PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    version_3, none = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    _call("capset", version_3, none)
+
+
+def _call(name: str, *arguments: object) -> None:
+    """Call a function of the C library; OSError if it says no."""
+    if getattr(_libc, name)(*arguments):
+        number = ctypes.get_errno()
+        raise OSError(number, f"{name}: {os.strerror(number)}")
+
+
+def main() -> None:
+    """Do all of it once, and say what does not work: the test that `sandbox.problem` runs."""
+    leave_root()
+    separate()
+    child = os.fork()
+    if child == 0:
+        try:
+            confine()
+        except OSError as error:
+            print(error, file=sys.stderr, flush=True)
+            os._exit(1)
+        os._exit(0)
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+
+if __name__ == "__main__":
+    main()

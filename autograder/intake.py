@@ -1,0 +1,202 @@
+"""What is taken of a submission: one regular file, the notebook, and of it the cells and the figures. Nothing else is opened.
+
+Links, devices, pipes, other files and whatever a student may have packed with the notebook stay where they are.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import json
+import os
+import shutil
+import stat
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbgrader.coursedir import CourseDirectory
+
+MAX_NOTEBOOK = 50_000_000
+MAX_CELLS = 2_000
+MAX_SOURCE = 200_000
+MAX_OUTPUT = 2_000_000
+MAX_OUTPUTS = 30_000_000
+SIGNATURES = {"image/png": b"\x89PNG", "image/jpeg": b"\xff\xd8"}
+"""The kinds of figures that are kept, and how they begin."""
+
+
+class Refused(ValueError):
+    """A file that is not taken; the text says why, as the end of a sentence."""
+
+
+class OnlyNotebooks(CourseDirectory):
+    """nbgrader's view of the course folder while it grades: it copies no other file, and a timestamp must be a plain file."""
+
+    @classmethod
+    def instead_of(cls, course: CourseDirectory) -> OnlyNotebooks:
+        """The same course folder."""
+        new = cls(parent=course.parent, config=course.config)
+        for name in course.traits(config=True):
+            setattr(new, name, getattr(course, name))
+        new.ignore = ["*"]
+        return new
+
+    def get_existing_timestamp(self, dest_path: str) -> datetime | None:
+        """The time in timestamp.txt; None if there is none that can be read."""
+        try:
+            read_file(Path(dest_path, "timestamp.txt"), 1000)
+            return super().get_existing_timestamp(dest_path)
+        except Exception as error:  # whatever stands in a student's file
+            if not isinstance(error, FileNotFoundError):
+                self.log.warning("The file timestamp.txt in %s is not used: %s", dest_path, error)
+            return None
+
+    def keep_timestamp(self, assignment: str, student: str) -> None:
+        """Put a readable timestamp beside the graded notebook: nbgrader compares it when the student hands in again."""
+        source, target = (Path(self.format_path(place, student, assignment))
+                          for place in (self.submitted_directory, self.autograded_directory))  # fmt: skip
+        if self.get_existing_timestamp(str(source)) is not None:
+            (target / "timestamp.txt").write_bytes(read_file(source / "timestamp.txt", 1000))
+
+
+def adopt_misnamed(assignment: str, student: str, notebooks: list[str]) -> None:
+    """nbgrader's pre_convert_hook: a lone notebook under another name ("Copy of 03_vpsde (1).ipynb") is graded all the same.
+
+    A copy under the right name is put beside it; the submitted file itself is never changed. Where that cannot be done, the
+    right name is graded all the same, as a file that is not there: with 0, and a note.
+    """
+    wanted = f"{assignment}.ipynb"
+    if not notebooks or any(Path(path).name == wanted for path in notebooks):
+        return
+    adopted = Path(notebooks[0]).with_name(wanted)
+    alike = [path for path in notebooks if assignment in Path(path).stem] or notebooks
+    if len(alike) == 1:
+        with contextlib.suppress(OSError, Refused):
+            read_file(Path(alike[0]), MAX_NOTEBOOK)
+            shutil.copy(alike[0], adopted)
+    notebooks.append(str(adopted))
+
+
+def read_file(path: Path, limit: int) -> bytes:
+    """The bytes of a regular file of at most `limit` bytes.
+
+    Raises:
+        Refused: for a link, a device, a pipe, a folder, or a larger file.
+        OSError: if it is not there or cannot be read.
+    """
+    if path.parent.is_symlink():
+        raise Refused("its folder is a link to another one")
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        if path.is_symlink():
+            raise Refused("it is a link to another file") from None
+        raise
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise Refused("it is not a regular file")
+        if status.st_nlink > 1:
+            raise Refused("it is a hard link to another file")
+        if status.st_size > limit:
+            raise Refused(f"it has {status.st_size / 1e6:.0f} MB, and {limit / 1e6:g} are the limit")
+        return file.read(limit)
+
+
+def read_notebook(path: Path) -> nbformat.NotebookNode:
+    """Read a notebook of any version; one that is refused or unreadable gives an empty notebook with a note about it."""
+    try:
+        raw = json.loads(_decode(read_file(path, MAX_NOTEBOOK)))
+        if not isinstance(raw, dict):
+            raise ValueError("it holds no notebook")
+        version = raw.get("nbformat", 4)
+        if "worksheets" in raw or (isinstance(version, int) and version < 4):
+            raw = nbformat.convert(nbformat.from_dict(raw), 4)
+        return tidy(raw)
+    except Refused as error:
+        why = str(error)
+    except FileNotFoundError:
+        why = "there is no such file, or none that is clearly meant"
+    except RecursionError:
+        why = "it is nested too deeply"
+    except Exception as error:  # whatever is wrong with one student's file, the class is graded
+        why = "it is not valid JSON" if isinstance(error, ValueError) else f"{type(error).__name__}"
+    note = f"The file {path.name} could not be read as a notebook ({why}); no answer could be salvaged from it."
+    return nbformat.v4.new_notebook(metadata={"diffusion_labs": {"notes": [note]}})
+
+
+def _decode(content: bytes) -> str:
+    """Text from bytes: UTF-8 as notebooks are, UTF-16 as some editors save, or what every byte can be read as."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return content.decode("utf-16")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+
+
+def tidy(raw: dict[str, Any]) -> nbformat.NotebookNode:
+    """A valid notebook with the cells of `raw` that have a type and a source, whatever else is wrong with it."""
+    cells, notes, room, seen = [], [], MAX_OUTPUTS, set()
+    entries = raw.get("cells") if isinstance(raw.get("cells"), list) else []
+    if len(entries) > MAX_CELLS:
+        notes.append(f"The notebook has {len(entries)} cells; the first {MAX_CELLS} were read.")
+    for number, cell in enumerate(entries[:MAX_CELLS]):
+        if not isinstance(cell, dict) or cell.get("cell_type") not in ("code", "markdown", "raw"):
+            continue
+        source = _text(cell.get("source", ""))
+        if len(source) > MAX_SOURCE:
+            notes.append(f"Cell {number + 1} has {len(source):,} characters; it was left out.")
+            continue
+        new = getattr(nbformat.v4, f"new_{cell['cell_type']}_cell")(source)
+        if isinstance(cell.get("id"), str) and cell["id"] not in seen:
+            new.id = cell["id"][:64]
+            seen.add(cell["id"])
+        if isinstance(cell.get("metadata"), dict):
+            grader = cell["metadata"].get("nbgrader")
+            identity = grader.get("grade_id") if isinstance(grader, dict) else None
+            new.metadata["nbgrader"] = nbformat.from_dict({"grade_id": identity} if isinstance(identity, str) else {})
+        if cell["cell_type"] == "code" and isinstance(cell.get("outputs"), list):
+            new.outputs = [out for entry in cell["outputs"] if (out := safe_output(entry)) is not None and room > 0]
+            room -= sum(len(str(output)) for output in new.outputs)
+        cells.append(new)
+    if room < 0:
+        notes.append(f"The notebook's figures have more than {MAX_OUTPUTS / 1e6:g} MB; the last ones were left out.")
+    return nbformat.v4.new_notebook(cells=cells, metadata={"diffusion_labs": {"notes": notes}})
+
+
+def _text(value: Any) -> str:
+    """Text that can be written to any file: lists of lines joined, and no halves of characters or zeros in it."""
+    text = "".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def safe_output(entry: Any) -> nbformat.NotebookNode | None:
+    """An output without anything live in it (HTML, JavaScript, widgets), or None."""
+    if not isinstance(entry, dict):
+        return None
+    if entry.get("output_type") == "stream":
+        return nbformat.v4.new_output("stream", name="stdout", text=_text(entry.get("text", ""))[-20_000:])
+    if entry.get("output_type") in ("display_data", "execute_result") and isinstance(entry.get("data"), dict):
+        data = {kind: value for kind in ("text/plain", *SIGNATURES) if (value := _data(kind, entry["data"].get(kind)))}
+        return nbformat.v4.new_output("display_data", data=data) if data else None
+    if entry.get("output_type") == "error":
+        text = f"{_text(entry.get('ename'))[:100]}: {_text(entry.get('evalue'))[:2000]}"
+        return nbformat.v4.new_output("stream", name="stdout", text=text)
+    return None
+
+
+def _data(kind: str, value: Any) -> str | None:
+    """The text or the figure in an output, if it is one and not too large."""
+    if not isinstance(value, (str, list)) or len(text := _text(value)) > MAX_OUTPUT:
+        return None
+    if kind == "text/plain":
+        return text
+    try:
+        content = base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return text if content.startswith(SIGNATURES[kind]) else None

@@ -1,0 +1,206 @@
+"""The sandbox: what it shows, what it forbids, what is said where there is none."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import nbformat
+import pytest
+
+from autograder import course, demo, keys, sandbox
+from autograder.grading import judge_answer
+from autograder.runner import Runner
+from tests.conftest import REPOSITORY
+
+TASK = "sampling.gaussian"
+HEAD = "def sample_gaussian(n, mean, cov, generator=None):\n    "
+needs_sandbox = pytest.mark.skipif(sandbox.problem() is not None, reason=f"no sandbox here: {sandbox.problem()}")
+
+
+@pytest.fixture(scope="module")
+def caged():
+    with Runner(caged=True) as runner:
+        yield runner
+
+
+def says(runner, code: str) -> str:
+    """What an answer finds out (an expression after some statements), through the text of an exception."""
+    *lines, last = code.splitlines()
+    body = "\n    ".join([*lines, f"raise RuntimeError(repr({last}))"])
+    seen = runner.observe(TASK, keys.secret_item(TASK, 0), HEAD + body)
+    text = next(iter(seen.values()))["text"]
+    assert "RuntimeError: " in text, text
+    return text.partition("RuntimeError: ")[2].rpartition(" (line")[0]
+
+
+@needs_sandbox
+def test_it_is_process_one_of_its_own_tree_with_no_rights(caged):
+    assert says(caged, "import os\n(os.getpid(), os.getppid(), os.getuid(), os.getcwd())") == "(1, 0, 65534, '/tmp')"
+    assert says(caged, "import os\nos.listdir('/proc')") == "[]"
+    assert says(caged, "import os\nsorted(os.listdir('/grader/autograder'))") == "['__init__.py', 'cage.py', 'worker.py']"
+    assert (
+        says(caged, "import ctypes\nlibc = ctypes.CDLL(None)\n[libc.umount(b'/proc'), libc.unshare(0x20000)]") == "[-1, -1]"
+    )
+
+
+@needs_sandbox
+def test_only_the_environment_is_there_and_only_to_read(caged):
+    seen = says(caged, f"import os\n[os.path.exists(p) for p in ({str(REPOSITORY / 'solutions')!r}, {str(course.ROOT / 'course.secret')!r}, '/home', '/etc/passwd')]")  # fmt: skip
+    assert seen == "[False, False, False, False]"
+    code = f"import os\n[p for p in ('/', '/grader', '/grader/helpers', '/dev', '/usr/lib', {os.path.dirname(os.__file__)!r}) if os.access(p, os.W_OK)]"
+    assert says(caged, code) == "[]"
+
+
+@needs_sandbox
+def test_no_variable_and_no_descriptor_is_inherited(caged, monkeypatch):
+    monkeypatch.setenv("SECRET_OF_MINE", "a token")
+    with Runner(caged=True) as fresh:
+        assert says(fresh, "import os\n'SECRET_OF_MINE' in os.environ") == "False"
+    code = "import os\nopen_ = []\nfor fd in range(3, 300):\n    try: open_.append(os.fstat(fd).st_mode // 4096)\n    except OSError: pass\nopen_"
+    # the socket of this one answer, and the saved stderr and the null device of helpers.probes.quiet
+    assert says(caged, code).count("12") == 1
+
+
+@needs_sandbox
+def test_limits(caged):
+    assert "OSError" in judge_answer(TASK, HEAD + "open('x', 'wb').write(bytes(100_000_000))", 0, caged).sentence
+    fill = "for i in range(100):\n        with open(str(i), 'wb') as f: f.write(bytes(10_000_000))"
+    assert "No space left" in judge_answer(TASK, HEAD + fill, 0, caged).sentence
+    forks = "import os, time\nn = 0\ntry:\n    while True:\n        if os.fork() == 0: time.sleep(100)\n        n += 1\nexcept OSError: pass\nn"
+    if sandbox.cage.platform.release() >= "5.14":
+        assert 5 < int(says(caged, forks)) <= sandbox.cage.MAX_PROCESSES
+    shared = "import mmap\n    x = mmap.mmap(-1, 6 << 30)\n    for i in range(0, 6 << 30, 4096): x[i] = 1"
+    assert "out of memory" in judge_answer(TASK, HEAD + shared, 0, caged).sentence
+    assert judge_answer(TASK, course.load("01_sampling").answer(TASK), 0, caged).passed
+
+
+@needs_sandbox
+def test_what_it_leaves_running_is_dead_before_the_next(caged):
+    daemon = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        while True: time.sleep(1)\n    os._exit(0)\n1"
+    says(caged, daemon)
+    stopped = "import os, signal\nif os.fork() == 0: os.kill(os.getpid(), signal.SIGSTOP)\n1"
+    says(caged, stopped)
+    children = subprocess.run(
+        ["ps", "--ppid", str(caged._process.pid), "-o", "pid="], capture_output=True, text=True
+    ).stdout.split()
+    assert len(children) == 1  # bwrap's own first process
+    inside = subprocess.run(["ps", "--ppid", children[0], "-o", "pid="], capture_output=True, text=True).stdout.split()
+    assert len(inside) == 1  # the warm worker
+
+
+SCAN = """
+import ctypes, gc
+libc = ctypes.CDLL(None)
+libc.sbrk.restype = ctypes.c_void_p
+page, found, read = 1 << 16, 0, 0
+buffer = ctypes.create_string_buffer(page)
+first, second = b"a_name_that_", b"rewsna_siht_ylno"  # never together in this scan itself
+starts = {libc.sbrk(0) // page * page} | {id(o) // page * page for o in gc.get_objects()}
+todo, seen = list(starts), set()
+while todo:
+    start = todo.pop()
+    if start in seen: continue
+    seen.add(start)
+    here = (ctypes.c_uint64 * 2)(ctypes.addressof(buffer), page)
+    there = (ctypes.c_uint64 * 2)(start, page)
+    count = libc.process_vm_readv(1, here, 1, there, 1, 0)
+    if count > 0:
+        read += count
+        data, at = buffer.raw[:count], -1
+        while (at := data.find(first, at + 1)) >= 0:
+            found += data[at + 12:at + 28][::-1] == second
+        todo += [start - page, start + page]
+[read > 50_000_000, found]"""
+
+
+@needs_sandbox
+@pytest.mark.parametrize("control", [False, True])
+def test_no_earlier_request_is_in_memory(caged, control):
+    """A request holds reference answers of other tasks, and a student's answer: no later process may find them.
+
+    All memory around Python's objects is read, freed memory too; as a control, a word of this very request is found.
+    """
+    marker = "a_name_that_only_this_answer"
+    assert marker[:12].encode() in SCAN.encode() and marker[12:][::-1] in SCAN
+    assert judge_answer(TASK, f"{marker} = 1\n" + course.load("01_sampling").answer(TASK), 0, caged).passed
+    seen = says(caged, f"{f'# {marker}' if control else ''}{SCAN}")
+    enough, found = ast.literal_eval(seen)
+    assert enough and (found > 0) == control, seen
+
+
+@needs_sandbox
+def test_bytes_of_one_answer_are_never_read_as_the_next(caged):
+    stale = "import socket, os\n    for fd in range(3, 300):\n        try: os.write(fd, b'\\x05\\0\\0\\0\\0\\0\\0\\0hello' * 100)\n        except OSError: pass\n    os._exit(0)"
+    verdict = judge_answer(TASK, HEAD + stale, 0, caged)
+    assert not verdict.passed and "garbled" in verdict.sentence
+    assert judge_answer(TASK, course.load("01_sampling").answer(TASK), 0, caged).passed
+
+
+@needs_sandbox
+def test_the_whole_sandbox_dies_with_the_grader():
+    code = (
+        "import os\nfrom autograder import keys\nfrom autograder.runner import Runner\nrunner = Runner(caged=True)\n"
+        f"runner.observe({TASK!r}, keys.public_item({TASK!r}))\nprint(runner._process.pid, flush=True)\nos.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY)
+    pid = int(done.stdout)
+    for _ in range(50):
+        if subprocess.run(["ps", "-p", str(pid)], capture_output=True).returncode:
+            return
+        time.sleep(0.1)
+    raise AssertionError("the sandbox is still there")
+
+
+def test_without_a_sandbox_nothing_is_graded_and_one_sentence_says_why(tmp_path):
+    for name in ("01_sampling",):
+        shutil.copytree(REPOSITORY / "solutions" / name, tmp_path / "solutions" / name)
+    for name in ("course.toml", "nbgrader_config.py"):
+        shutil.copy(REPOSITORY / name, tmp_path)
+    path = tmp_path / "submitted" / "ada" / "01_sampling" / "01_sampling.ipynb"
+    path.parent.mkdir(parents=True)
+    blank = nbformat.read(REPOSITORY / "notebooks/01_sampling/01_sampling.ipynb", as_version=4)
+    nbformat.write(demo.fill(blank, demo.reference("01_sampling")), path)
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "bwrap").write_text("#!/bin/sh\necho setting up uid map: Permission denied >&2\nexit 1\n")
+    (tools / "bwrap").chmod(0o755)
+    environment = {
+        **os.environ,
+        "DIFFUSION_LABS_COURSE": str(tmp_path),
+        "PYTHONPATH": str(REPOSITORY),
+        "PATH": f"{tools}:{os.environ['PATH']}",
+    }
+    environment.pop(sandbox.SWITCH, None)
+
+    def run(*words, **more):
+        command = [sys.executable, "-m", *words]
+        return subprocess.run(command, cwd=tmp_path, env={**environment, **more}, capture_output=True, text=True)
+
+    assert run("autograder", "release").returncode == 0
+    refused = run("nbgrader", "autograde", "01_sampling")
+    assert refused.returncode == 1
+    said = [line for line in refused.stderr.splitlines() if "ERROR" in line]
+    assert len(said) == 1 and "Traceback" not in refused.stderr
+    for words in ("Permission denied", "install bubblewrap", "container", "DIFFUSION_LABS_SANDBOX=off"):
+        assert words in said[0]
+    assert not (tmp_path / "autograded").exists()
+    allowed = run("nbgrader", "autograde", "01_sampling", **{sandbox.SWITCH: "off"})
+    assert allowed.returncode == 0 and allowed.stderr.count("without the sandbox") == 1
+    graded = json.loads((tmp_path / "autograded/ada/01_sampling/01_sampling.ipynb").read_text())
+    assert all(verdict["passed"] for verdict in graded["metadata"]["diffusion_labs"]["verdicts"].values())
+
+
+def test_the_course_is_hidden_where_it_lies_in_the_environment(monkeypatch):
+    """A course in a folder of a Python installation, or a package that was installed there, is covered."""
+    monkeypatch.setattr(course, "ROOT", sandbox.Path(os.path.dirname(os.__file__)) / "email")
+    words = sandbox.command()
+    place = str(sandbox.Path(os.path.dirname(os.__file__)) / "email")
+    assert words[words.index(place, words.index("--ro-bind")) - 1] in ("--tmpfs", "--dir")
+    last = len(words) - 1 - words[::-1].index(place)
+    assert words[last - 1] == "--tmpfs" and last > words.index(sys.base_prefix + "/lib")
