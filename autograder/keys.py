@@ -160,7 +160,7 @@ def with_mistakes(task: str, one_item: dict[str, Any], runner: Runner, made: dic
 
 
 def _digest(task: str, one_item: dict[str, Any], cell: str) -> str:
-    """A digest of what the numbers of a mistake depend on: the cells that are run, the inputs, the probes and the judge."""
+    """A digest of what the numbers of a mistake depend on: the cells that are run, the inputs and the probes."""
     cells = course.load(course.tasks()[task]).cells_before_check(task, cell)
     return hashlib.sha256(json.dumps([cells, one_item, _probes()]).encode()).hexdigest()[:16]
 
@@ -168,7 +168,7 @@ def _digest(task: str, one_item: dict[str, Any], cell: str) -> str:
 @functools.cache
 def _probes() -> str:
     helpers = Path(__file__).parent.parent / "helpers"
-    files = [*sorted((helpers / "probes").glob("*.py")), helpers / "judge.py", helpers / "data.py"]
+    files = [*sorted((helpers / "probes").glob("*.py")), helpers / "data.py"]
     return hashlib.sha256("".join(path.read_text(encoding="utf-8") for path in files).encode()).hexdigest()
 
 
