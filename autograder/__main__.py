@@ -44,6 +44,12 @@ def main(argv: list[str] | None = None) -> int:
     commands.add_parser(
         "release", help="build, release with nbgrader into the gradebook, and set due dates from course.toml"
     )
+    grade = commands.add_parser(
+        "grade", help="nbgrader autograde, judged by several processes; what follows -- goes to nbgrader"
+    )
+    grade.add_argument("assignment", help="such as 03_vpsde; or 03")
+    grade.add_argument("arguments", nargs="*", help="for nbgrader autograde, such as -- --force")
+    grade.add_argument("--jobs", type=int, default=0, help="processes (default one for each core)")
     report = commands.add_parser(
         "report", help="write a page and a CSV on how a class did: points, tasks, mistakes, unknown answers"
     )
@@ -115,6 +121,20 @@ def _release(_: argparse.Namespace) -> int:
 
     print(*build.release(), sep="\n")
     return 0
+
+
+def _grade(options: argparse.Namespace) -> int:
+    from autograder import course, parallel, sandbox
+
+    names = [name for name in course.assignment_names() if name.startswith(options.assignment)]
+    if len(names) != 1:
+        print(f"There is no one assignment {options.assignment!r}; they are {', '.join(course.assignment_names())}.")
+        return 2
+    try:
+        return parallel.grade(names[0], options.jobs, tuple(options.arguments))
+    except sandbox.NoSandbox as error:
+        print(error)
+        return 1
 
 
 def _report(options: argparse.Namespace) -> int:

@@ -135,7 +135,7 @@ def with_mistakes(task: str, one_item: dict[str, Any], runner: Runner, made: dic
     """
     wrong, earlier = [], {entry["id"]: entry for entry in (made or {}).get("wrong", ())}
     for mistake in misconceptions(task):
-        source = _digest(task, one_item, mistake.cell)
+        source = digest(task, one_item, mistake.cell)
         if earlier.get(mistake.id, {}).get("made_from") == source:
             wrong.append({**earlier[mistake.id], "says": mistake.says})
             continue
@@ -159,7 +159,7 @@ def with_mistakes(task: str, one_item: dict[str, Any], runner: Runner, made: dic
     return {**one_item, "wrong": wrong}
 
 
-def _digest(task: str, one_item: dict[str, Any], cell: str) -> str:
+def digest(task: str, one_item: dict[str, Any], cell: str) -> str:
     """A digest of what the numbers of a mistake depend on: the cells that are run, the inputs and the probes."""
     cells = course.load(course.tasks()[task]).cells_before_check(task, cell)
     return hashlib.sha256(json.dumps([cells, one_item, _probes()]).encode()).hexdigest()[:16]

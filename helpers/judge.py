@@ -54,6 +54,12 @@ class Verdict:
     notes: tuple[str, ...] = field(default=())
     prints: dict[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def load(cls, values: dict[str, Any]) -> Verdict:
+        """The verdict that `dataclasses.asdict` took apart."""
+        lines = tuple(Line(**line) for line in values["lines"])
+        return cls(**{**values, "lines": lines, "notes": tuple(values["notes"])})
+
 
 def judge(task: str, item: dict[str, Any], observations: dict[str, Any], reveal: bool = False) -> Verdict:
     """Compare `observations` (property name -> observation) with a key item.

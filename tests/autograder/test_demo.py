@@ -5,15 +5,22 @@ These tests share demo-course/, so they run in one process, in this order (see t
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from datetime import datetime, timedelta
 
 import pytest
 
 from autograder import course
 from autograder import demo as demo_class
+from autograder.sandbox import SWITCH, problem
 from tests.autograder.test_nbgrader import NAMES, auto_points, auto_total, nbgrader, scores
+from tests.conftest import REPOSITORY
 
 pytestmark = pytest.mark.slow  # the demo class hands in some 35 notebooks, and stock nbgrader grades them
 
@@ -83,6 +90,59 @@ def test_regrading_repeats_and_keeps_manual_marks(demo):
     assert after["emil", NAMES[0]].pop(name)[1] == 0.5
     before["emil", NAMES[0]].pop(name)
     assert after == before
+
+
+@pytest.fixture
+def copied(demo, tmp_path):
+    """The demo class before grading, with the first notebook's submissions only."""
+    folder, _ = demo
+    for part in ("solutions", "notebooks", "source"):
+        shutil.copytree(folder / part, tmp_path / part)
+    for part in ("course.toml", "course.secret", "nbgrader_config.py"):
+        shutil.copy(folder / part, tmp_path)
+    for student in ("ada", "bela", "dana", "emil", "fatou", "goran"):
+        if (folder / "submitted" / student / NAMES[0]).exists():
+            shutil.copytree(folder / "submitted" / student / NAMES[0], tmp_path / "submitted" / student / NAMES[0])
+    return tmp_path
+
+
+def grading(folder):
+    command = [sys.executable, "-m", "autograder", "grade", NAMES[0], "--jobs", "2"]
+    environment = {
+        **os.environ,
+        "DIFFUSION_LABS_COURSE": str(folder),
+        "PYTHONPATH": str(REPOSITORY),
+        **({SWITCH: "off"} if problem() else {}),
+    }
+    return subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
+
+
+def test_grading_in_parallel_gives_the_gradebook_of_stock_nbgrader(demo, copied):
+    # and it does so after it was killed in the middle: nothing is lost, nothing that was judged is judged again
+    folder, _ = demo
+    kept = copied / ".verdicts"
+    first = grading(copied)
+    while first.poll() is None and len(list(kept.rglob("*.json"))) < 5:
+        time.sleep(0.05)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    before = {path: path.stat().st_mtime_ns for path in kept.rglob("*.json")}
+    assert len(before) >= 5 and not (copied / "autograded").exists()
+    again = grading(copied)
+    log = again.communicate(timeout=600)[0].decode()
+    assert again.returncode == 0, log
+    assert all(path.stat().st_mtime_ns == then for path, then in before.items())
+    right = {who: cells for who, cells in scores(folder).items() if who in scores(copied)}
+    assert scores(copied) == right and len(right) >= 5
+    half = copied / "autograded" / "emil" / NAMES[0] / f"{NAMES[0]}.ipynb"
+    half.chmod(0o644)
+    half.write_text("{")  # what a killed nbgrader may leave
+    once_more = grading(copied)
+    log = once_more.communicate(timeout=600)[0].decode()
+    assert once_more.returncode == 0 and "verdicts" in half.read_text(encoding="utf-8"), log
+    assert scores(copied) == right
 
 
 def test_a_student_without_a_notebook_stops_nothing(demo):
