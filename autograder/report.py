@@ -28,7 +28,7 @@ h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; border-bot
 table { border-collapse: collapse; width: 100%; } td, th { text-align: left; padding: .25rem .6rem .25rem 0; vertical-align: top; }
 tr + tr td { border-top: 1px solid var(--line); } .n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .bar { display: block; height: .8rem; background: linear-gradient(90deg, var(--good) var(--p), #8883 var(--p)); min-width: 8rem; margin-top: .35rem; }
-.columns { display: flex; align-items: flex-end; gap: 3px; height: 9rem; } .columns div { flex: 1; background: var(--good); position: relative; min-height: 1px; }
+.columns { display: flex; align-items: flex-end; gap: 3px; height: 9rem; margin-top: 2rem; } .columns div { flex: 1; background: var(--good); position: relative; min-height: 1px; }
 .columns span { position: absolute; top: -1.35rem; width: 100%; text-align: center; font-size: .8rem; }
 .axis { display: flex; gap: 3px; font-size: .8rem; } .axis div { flex: 1; text-align: center; }
 .who { opacity: .75; font-size: .9rem; overflow-wrap: anywhere; } code { font-size: .9em; } pre { overflow-x: auto; border: 1px solid var(--line); padding: .6rem; }
