@@ -36,6 +36,21 @@ def main(argv: list[str] | None = None) -> int:
     commands.add_parser(
         "ablation", help="measure the table of notebook 03 that takes pieces of the recipe away (ten minutes)"
     )
+    attack = commands.add_parser(
+        "attack", help="grade a class of attackers and honest noise-makers, and count what came of it"
+    )
+    attack.add_argument("--json", action="store_true", help="print one object with the figures")
+    attack.add_argument("--only", default="", metavar="PATTERN", help="only submissions whose names match")
+    attack.add_argument(
+        "--without-sandbox",
+        action="store_true",
+        help="the harmless ones without the sandbox: do the canaries see them escape?",
+    )
+    fuzz = commands.add_parser(
+        "fuzz", help="mutilate right notebooks, grade them, and print how many answers keep their points"
+    )
+    fuzz.add_argument("--count", type=int, default=100, help="number of notebooks (default 100)")
+    fuzz.add_argument("--seed", type=int, default=0, help="the first seed")
     bundle = commands.add_parser("bundle", help="write the student bundle; fails if an answer would be in it")
     bundle.add_argument("--out", default="dist/diffusion-labs-students.zip", help="the zip to write")
     solutions = commands.add_parser("solutions", help="write the solutions as notebooks into built-solutions/")
@@ -89,6 +104,27 @@ def _ablation(_: argparse.Namespace) -> int:
     from autograder import ablation
 
     return ablation.main()
+
+
+def _attack(options: argparse.Namespace) -> int:
+    import json
+
+    from autograder import attack, sandbox
+
+    if not options.without_sandbox and sandbox.problem() is not None:
+        print(f"There is no sandbox here to be attacked: {sandbox.problem()}.", file=sys.stderr)
+        return 2
+    result = attack.run(not options.without_sandbox, options.only)
+    print(json.dumps(result.figures()) if options.json else attack.text(result))
+    return 0 if result.good() else 1
+
+
+def _fuzz(options: argparse.Namespace) -> int:
+    from autograder import fuzz
+
+    result = fuzz.run(options.count, options.seed)
+    print(fuzz.text(result))
+    return 0 if result.graded == result.notebooks and result.rate >= 0.95 else 1
 
 
 def _bundle(options: argparse.Namespace) -> int:

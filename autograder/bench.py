@@ -28,6 +28,7 @@ def main(minutes: float = 3.0) -> int:
         judged = {name: _judge(name, runner) for name in course.assignment_names()}
     for name, seconds in judged.items():
         _row(f"judge all tasks of {name}", seconds)
+    sandbox_rows(next(iter(judged)))
     for name in course.assignment_names():
         one, many = _autograde(name, 1), _autograde(name, 6)
         each = (many - one) / 5
@@ -38,6 +39,18 @@ def main(minutes: float = 3.0) -> int:
     print(bench_ddpm.recipe())
     bench_images.rows(minutes)
     return 0
+
+
+def sandbox_rows(name: str) -> None:
+    """What the sandbox adds to judging one notebook: two warm workers, with and without it, by turns in one run."""
+    if sandbox.problem() is not None:
+        print(f"(no sandbox to measure: {sandbox.problem()})")
+        return
+    with Runner(caged=True) as inside, Runner(caged=False) as outside:
+        _judge(name, inside, 1), _judge(name, outside, 1)
+        pairs = [(_judge(name, inside, 1), _judge(name, outside, 1)) for _ in range(7)]
+    differences = sorted(one - two for one, two in pairs)
+    _row(f"the sandbox adds to {name} (limit 0.5)", differences[len(differences) // 2])
 
 
 RECIPE = """

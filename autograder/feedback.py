@@ -14,7 +14,7 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 TAGS = {
     *bleach.ALLOWED_TAGS, "a", "br", "caption", "center", "dd", "del", "details", "div", "dl", "dt", "h1", "h2", "h3", "h4", "h5", "h6",
-    "hr", "img", "ins", "kbd", "p", "pre", "s", "small", "span", "sub", "summary", "sup", "table", "tbody", "td", "tfoot", "th", "thead",
+    "hr", "img", "input", "ins", "kbd", "p", "pre", "s", "small", "span", "sub", "summary", "sup", "table", "tbody", "td", "tfoot", "th", "thead",
     "tr", "u",
 }  # fmt: skip
 ATTRIBUTES = ("alt", "align", "class", "colspan", "height", "href", "id", "name", "open", "rowspan", "src", "start", "style",
@@ -62,6 +62,8 @@ def _allowed(tag: str, name: str, value: str) -> bool:
         return tag == "img" and value.startswith(("data:image/png;", "data:image/jpeg;"))
     if name == "href":
         return tag == "a" and (value.startswith(("#", "http://", "https://", "mailto:")) or not re.match(r"[^/]*:", value))
+    if tag == "input":  # the boxes of task lists
+        return (name, value) == ("type", "checkbox") or name in ("disabled", "checked", "class")
     if name == "style":
         return re.fullmatch(r"[\w\s:;.,%#-]*", value) is not None
     return name in ATTRIBUTES

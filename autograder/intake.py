@@ -59,6 +59,7 @@ class OnlyNotebooks(CourseDirectory):
         source, target = (Path(self.format_path(place, student, assignment))
                           for place in (self.submitted_directory, self.autograded_directory))  # fmt: skip
         if self.get_existing_timestamp(str(source)) is not None:
+            target.mkdir(parents=True, exist_ok=True)
             (target / "timestamp.txt").write_bytes(read_file(source / "timestamp.txt", 1000))
 
 
