@@ -28,7 +28,7 @@ from typing import Any
 
 import nbformat
 
-from autograder import demo, keys, sandbox
+from autograder import demo, sandbox
 from autograder.feedback import MATHJAX
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -53,9 +53,8 @@ class Submission:
 
     @functools.cached_property
     def student(self) -> str:
-        """Who hands it in. All students get the same key item, so that the numbers of its known mistakes are made once only."""
-        name = f"{'attack' if self.source else 'honest'}-{self.name}"
-        return next(one for one in (f"{name}-{i}" for i in range(10_000)) if keys.index_for(NAME, one, key=SECRET) == 0)
+        """Who hands it in."""
+        return f"{'attack' if self.source else 'honest'}-{self.name}"
 
 
 @dataclass

@@ -15,7 +15,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -113,7 +113,7 @@ def _named(
 ) -> Result:
     if verdict.passed:
         return Result(id, verdict.task, seed, kind, "passed", verdict)
-    verdict = named(verdict, public, seen)
+    verdict = replace(named(verdict, public, seen), lines=verdict.lines)
     outcome = "ok" if verdict.misconception in names else "misnamed" if verdict.misconception else "unnamed"
     return Result(id, verdict.task, seed, kind, outcome, verdict)
 

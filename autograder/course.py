@@ -135,6 +135,6 @@ def secret() -> bytes:
     return bytes.fromhex(path.read_text().strip())
 
 
-def draw(*what: str, key: bytes | None = None) -> int:
-    """A number that only the course's secret (or another key) and these words determine."""
-    return int.from_bytes(hmac.new(key or secret(), "\0".join(what).encode(), hashlib.sha256).digest()[:8], "little")
+def draw(*what: str) -> int:
+    """A number that only the course's secret and these words determine."""
+    return int.from_bytes(hmac.new(secret(), "\0".join(what).encode(), hashlib.sha256).digest()[:8], "little")

@@ -16,9 +16,12 @@ from typing import Any
 import numpy as np
 
 from autograder import course, keys, salvage
-from autograder.runner import SECONDS, Runner
+from autograder.runner import SECONDS, Runner, WorkerDied
 from helpers.checks import public_items
-from helpers.judge import NO_EVIDENCE, Verdict, judge, summary
+from helpers.judge import Verdict, judge, summary
+
+LATE = ("lost", "skipped", "TimeLimit")
+"""Failures that may be the machine's fault, and whose texts are ours."""
 
 NOTEBOOK_SECONDS = 900.0
 """Time limit of one notebook: some twenty-five answers, each killed at its own limit."""
@@ -87,30 +90,47 @@ def _judge_answer(task: str, answer: str, index: int, runner: Runner, carried: l
     """The verdict, and whether it would be the same another time: nothing was late or lost."""
     item, public = keys.secret_item(task, index), public_items()[task]
     observations = runner.observe(task, item, answer, carried)
-    sure = not any(seen.get("failed") in ("lost", "skipped", "TimeLimit") for seen in observations.values())
+    sure = not any(seen.get("failed") in LATE for seen in observations.values())
     try:
         verdict = judge(task, item, observations)
     except Exception as error:  # the numbers are the student's: whatever they do to the judge, the class is graded
         text = f"The judge could not compare these numbers ({type(error).__name__}); ask your instructor."
         return Verdict(task, False, (), text), sure
-    if verdict.passed or any(seen.get("failed") in NO_EVIDENCE for seen in observations.values()):
+    if verdict.passed:
         return verdict, sure
-    seen = runner.observe(task, public, answer, carried)
-    with contextlib.suppress(Exception):  # it is wrong in any case
-        verdict = named(verdict, public, seen)
-    return verdict, sure
+    if not sure:
+        return _late(verdict, observations), False
+    try:
+        return named(verdict, public, runner.observe(task, public, answer, carried)), True
+    except WorkerDied:
+        raise
+    except Exception as error:  # it is wrong in any case
+        text = f"Your numbers are wrong, and could not be looked at more closely ({type(error).__name__})."
+        return Verdict(task, False, (), text), True
+
+
+def _late(verdict: Verdict, observations: dict[str, Any]) -> Verdict:
+    """A verdict on an answer that was late or lost, with that and nothing else of what was observed."""
+    text = next(seen["text"] for seen in observations.values() if seen.get("failed") in LATE)
+    lines = tuple(replace(line, observed="" if line.ok else text) for line in verdict.lines)
+    return replace(verdict, lines=lines, sentence=f"Your code {text}.", misconception=None)
 
 
 def named(verdict: Verdict, public: dict[str, Any], observations: dict[str, Any]) -> Verdict:
-    """A failed verdict with the name and the sentence of the known mistake that gives the same numbers on the public item.
+    """What a student may read of a failed verdict: how the answer does on the public item, and the mistake's name if it has one.
 
-    Whether an answer is right is decided on a secret item; what a wrong one is called, on the public one, whose numbers of all
-    known mistakes are there already. A wrong answer without a name keeps its fingerprint, for the class report.
+    Whether an answer is right is decided on a secret item; what is said of a wrong one comes from the public item, whose inputs and
+    right numbers students have anyway and which has the numbers of all known mistakes. So neither a message of the student's code
+    nor an observed error can carry anything of a secret item. A wrong answer without a name keeps its fingerprint, for the class
+    report.
     """
-    found = judge(verdict.task, public, observations)
-    if found.misconception is None:
-        return replace(verdict, prints=fingerprint(public, observations))
-    return replace(verdict, sentence=found.sentence, misconception=found.misconception)
+    found = judge(verdict.task, public, observations, reveal=True)
+    if found.passed:
+        only = "right with the inputs of your own check, not with others"
+        lines = tuple(replace(line, observed="" if line.ok else only) for line in verdict.lines)
+        first = next(line.title for line in lines if not line.ok)
+        return replace(verdict, lines=lines, sentence=f"{first}: {only}. Does your code do something that fits those only?")
+    return found if found.misconception else replace(found, prints=fingerprint(public, observations))
 
 
 def fingerprint(item: dict[str, Any], observations: dict[str, Any]) -> dict[str, Any]:

@@ -61,9 +61,9 @@ def secret_item(task: str, index: int) -> dict[str, Any]:
     return item(task, course.draw("item", task, str(index)))
 
 
-def index_for(assignment: str, student: str, key: bytes | None = None) -> int:
-    """Which secret item grades this student: the same one at every regrade. (`key`: another course's secret.)"""
-    return course.draw("student", assignment, student, key=key) % POOL
+def index_for(assignment: str, student: str) -> int:
+    """Which secret item grades this student: the same one at every regrade."""
+    return course.draw("student", assignment, student) % POOL
 
 
 # ------------------------------------------------------------------------------------------------- known mistakes

@@ -123,3 +123,34 @@ def test_a_dead_worker_is_replaced(runner):
     runner._process.kill()
     runner._process.wait()
     assert judge_answer(TASK, reference(), 1, runner).passed
+
+
+@pytest.mark.parametrize(
+    "echo", ["raise ValueError(f'{mean.tolist()}')", "return mean", "return 1e6 + cov.sum() * torch.ones(n, len(mean))"]
+)
+def test_what_a_student_reads_comes_from_the_public_item(runner, echo):
+    # an exception's message and an observed number could carry inputs of the secret item
+    from autograder import keys
+
+    verdicts = [judge_answer(TASK, HEAD + echo, index, runner) for index in range(3)]
+    assert not any(verdict.passed for verdict in verdicts)
+    assert verdicts[0] == verdicts[1] == verdicts[2]
+    secret = keys.secret_item(TASK, 0)["properties"][0]["inputs"]["mean"]
+    assert not any(f"{number:.3f}"[:5] in str(verdicts[0]) for number in secret)
+
+
+def test_an_answer_that_fits_the_public_inputs_only_is_wrong_and_says_so(runner):
+    from helpers.checks import public_items
+
+    known = [prop["inputs"]["mean"] for prop in public_items()[TASK]["properties"]]
+    cheat = f"""
+_known = {known}
+_right = None
+{reference().replace("def sample_gaussian", "def _right")}
+def sample_gaussian(n, mean, cov, generator=None):
+    if any(len(m) == len(mean) and (torch.tensor(m) - mean).abs().max() < 1e-3 for m in _known):
+        return _right(n, mean, cov, generator)
+    return torch.zeros(n, len(mean))
+"""
+    verdict = judge_answer(TASK, cheat, 0, runner)
+    assert not verdict.passed and "not with others" in verdict.sentence, verdict
