@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 NOBODY = 65534
+SCRATCH = "/scratch"
 MEGABYTE = 1 << 20
 MAX_MEMORY = 4096 * MEGABYTE
 MAX_SCRATCH = 256 * MEGABYTE
@@ -52,11 +53,13 @@ def confine() -> None:
     with contextlib.suppress(OSError):  # read-only where the grader is root
         Path("/proc/sys/user/max_user_namespaces").write_text("0")
     _call("unshare", NEW_NS)
-    _tmpfs("/tmp", f"size={MAX_SCRATCH},nr_inodes=5000,mode=0700")
+    _tmpfs(SCRATCH, f"size={MAX_SCRATCH},nr_inodes=5000,mode=0700")
+    if not any(place.startswith("/tmp/") for place in (*sys.path, sys.executable)):  # else Python itself lies there, read-only
+        _tmpfs("/tmp", f"size={MAX_SCRATCH},nr_inodes=5000,mode=0700")
     _tmpfs("/dev/shm", f"size={MAX_SCRATCH},nr_inodes=1000,mode=0700")
     _tmpfs("/proc", "size=4096,nr_inodes=2,mode=0555")
     _call("mount", b"none", b"/proc", None, MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV, None)
-    os.chdir("/tmp")
+    os.chdir(SCRATCH)
     limit()
     _drop_capabilities()
 

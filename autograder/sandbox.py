@@ -95,17 +95,19 @@ def command(module: str = "autograder.worker") -> list[str]:
         words += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     else:
         words += ["--unshare-user", "--uid", str(cage.NOBODY), "--gid", str(cage.NOBODY)]
-    words += [*_mounts(interpreter), "--dir", INSIDE, "--dir", f"{INSIDE}/autograder"]
+    scratch = ["--perms", "1777", "--size", str(cage.MAX_SCRATCH), "--tmpfs"]
+    words += [*scratch, "/tmp", *_mounts(interpreter), "--dir", INSIDE, "--dir", f"{INSIDE}/autograder"]
     for name in SHOWN:
         words += ["--ro-bind", str(PACKAGES / "autograder" / name), f"{INSIDE}/autograder/{name}"]
     words += ["--ro-bind", str(PACKAGES / "helpers"), f"{INSIDE}/helpers"]
-    words += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size", str(cage.MAX_SCRATCH), "--tmpfs", "/tmp"]
-    words += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"]
+    words += ["--proc", "/proc", "--dev", "/dev", *scratch, cage.SCRATCH]
+    words += ["--remount-ro", "/tmp", "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", cage.SCRATCH]
     variables = {
         **VARIABLES,
         "PYTHONPATH": os.pathsep.join([INSIDE, *map(str, _libraries())]),
         "PYTHONDONTWRITEBYTECODE": "1",
-        "HOME": "/tmp",
+        "HOME": cage.SCRATCH,
+        "TMPDIR": cage.SCRATCH,
         "USER": "nobody",
         "LANG": "C.UTF-8",
         "PATH": os.path.dirname(interpreter),

@@ -75,7 +75,7 @@ def warm() -> None:
 def keep(control: socket.socket, connection: int, caged: bool) -> None:
     """Start the process for an answer, end it when the grader says so, and report how it ended. Never returns."""
     try:
-        folder = "/tmp" if caged else tempfile.mkdtemp(dir=".")
+        folder = cage.SCRATCH if caged else tempfile.mkdtemp(dir=".")
         if caged:
             cage.separate()
         child = os.fork()

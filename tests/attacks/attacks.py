@@ -497,8 +497,8 @@ for name, tries, code in (
     ("write-packages", "changes installed packages", "import torch, numpy\nfor m in (torch, numpy):\n    open(m.__file__, 'a').write('# escape')\n    open(f'{OUTSIDE}/escape-{WORD}', 'w')"),
     ("write-helpers", "changes the course's helpers", "import helpers\nopen(helpers.__file__, 'a').write('# escape')\nopen(f'{OUTSIDE}/escape-{WORD}', 'w')"),
     ("become-root", "tries to get rights back", "import os, ctypes\nlibc = ctypes.CDLL(None)\nlibc.prctl(38, 0, 0, 0, 0)\nfor call in (lambda: os.setuid(0), lambda: os.setgid(0), lambda: os.chroot('/')):\n    try: call(); raise RuntimeError('home: root')\n    except PermissionError: pass\n    except OSError: pass"),
-    ("unmount", "takes the mounts off that cover /proc and its folder", "import ctypes\nlibc = ctypes.CDLL(None)\nlibc.unshare(0x10000000 | 0x20000)\nfor place in (b'/proc', b'/tmp', b'/', b'/dev/shm'):\n    if libc.umount2(place, 2) == 0: raise RuntimeError('home: unmounted')\nimport os\nif os.listdir('/proc'): raise RuntimeError('home: proc')"),
-    ("mount", "mounts the disk or /proc again", "import ctypes\nlibc = ctypes.CDLL(None)\nlibc.unshare(0x10000000 | 0x20000)\nif libc.mount(b'proc', b'/tmp', b'proc', 0, None) == 0: raise RuntimeError('home: mounted')"),
+    ("unmount", "takes the mounts off that cover /proc and its folder", "import ctypes\nlibc = ctypes.CDLL(None)\nlibc.unshare(0x10000000 | 0x20000)\nfor place in (b'/proc', b'/tmp', b'/scratch', b'/', b'/dev/shm'):\n    if libc.umount2(place, 2) == 0: raise RuntimeError('home: unmounted')\nimport os\nif os.listdir('/proc'): raise RuntimeError('home: proc')"),
+    ("mount", "mounts the disk or /proc again", "import ctypes\nlibc = ctypes.CDLL(None)\nlibc.unshare(0x10000000 | 0x20000)\nif libc.mount(b'proc', b'/scratch', b'proc', 0, None) == 0: raise RuntimeError('home: mounted')"),
     ("devices", "opens disks and memory", "import os\nfor d in ('/dev/mem', '/dev/kmem', '/dev/sda', '/dev/vda', '/dev/kvm', '/dev/fuse'):\n    if os.path.exists(d): raise RuntimeError('home: ' + d)"),
 ):  # fmt: skip
     attack(name, tries, OWN, body(code + "\nreturn mean.repeat(n, 1)"))

@@ -41,7 +41,7 @@ def says(runner, code: str) -> str:
 
 @needs_sandbox
 def test_it_is_process_one_of_its_own_tree_with_no_rights(caged):
-    assert says(caged, "import os\n(os.getpid(), os.getppid(), os.getuid(), os.getcwd())") == "(1, 0, 65534, '/tmp')"
+    assert says(caged, "import os\n(os.getpid(), os.getppid(), os.getuid(), os.getcwd())") == "(1, 0, 65534, '/scratch')"
     assert says(caged, "import os\nos.listdir('/proc')") == "[]"
     assert says(caged, "import os\nsorted(os.listdir('/grader/autograder'))") == "['__init__.py', 'cage.py', 'worker.py']"
     assert (
