@@ -54,7 +54,9 @@ def confine() -> None:
         Path("/proc/sys/user/max_user_namespaces").write_text("0")
     _call("unshare", NEW_NS)
     _tmpfs(SCRATCH, f"size={MAX_SCRATCH},nr_inodes=5000,mode=0700")
-    if not any(place.startswith("/tmp/") for place in (*sys.path, sys.executable)):  # else Python itself lies there, read-only
+    if not any(
+        place.startswith("/tmp/") for place in (*sys.path, sys.executable)
+    ):  # else Python itself lies there, read-only
         _tmpfs("/tmp", f"size={MAX_SCRATCH},nr_inodes=5000,mode=0700")
     _tmpfs("/dev/shm", f"size={MAX_SCRATCH},nr_inodes=1000,mode=0700")
     _tmpfs("/proc", "size=4096,nr_inodes=2,mode=0555")

@@ -55,6 +55,33 @@ def scatter(points: Any, title: str = "", ax: Any = None, limit: float | None = 
     return ax
 
 
+def show(x: Any, title: str = "", ax: Any = None, columns: int = 8) -> None:
+    """Draw images as one grid.
+
+    Args:
+        x: tensor (N, channels, height, width) with black at -1 and white (or full brightness) at 1; what is beyond is cut off.
+        title: a short title.
+        ax: axes to draw into; a new figure if None.
+        columns: images in a row.
+    """
+    from torchvision.utils import make_grid
+
+    if ax is None:
+        rows = -(-len(x) // columns)
+        _, ax = plt.subplots(figsize=(0.75 * columns, 0.75 * rows + 0.3))
+    grid = make_grid((x.clamp(-1, 1) + 1) / 2, nrow=columns, padding=1, pad_value=0.5)
+    ax.imshow(to_numpy(grid.permute(1, 2, 0)), interpolation="nearest")
+    ax.set_title(title)
+    ax.axis("off")
+
+
+def show_row(panels: Sequence[tuple[str, Any]], columns: int = 6, size: float = 3.2) -> None:
+    """Several grids of images side by side; `panels` are (title, images) as in `show`, `size` is the width of each in inches."""
+    _, axes = plt.subplots(1, len(panels), figsize=(size * len(panels), size * 1.08), squeeze=False)
+    for ax, (title, x) in zip(axes[0], panels, strict=True):
+        show(x, title, ax, columns)
+
+
 def scatter_row(panels: Sequence[tuple[str, Any]], limit: float | None = None, colours: Sequence[Any] = COLOURS) -> Any:
     """Several scatter plots side by side; `panels` are (title, (n, 2) points). Returns the figure."""
     figure, axes = plt.subplots(1, len(panels), figsize=(3.6 * len(panels), 3.7), squeeze=False)

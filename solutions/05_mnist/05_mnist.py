@@ -53,10 +53,10 @@ import shutil
 import time
 
 import matplotlib.pyplot as plt
-from torchvision.utils import make_grid
 
 from helpers import images, models, pictures, plots
 from helpers.models import digits as shipped
+from helpers.plots import show, show_row
 
 plots.style()
 notation()
@@ -64,27 +64,8 @@ notation()
 # %% [markdown]
 # This notebook uses the right column, with images (B, channels, height, width) for rows and **one change: here $t = 0, \dots, T-1$**. Section 2 says it again where it matters.
 #
-# Two functions for pictures, used everywhere below.
-
-# %%
-def show(x, title="", ax=None, columns=8):
-    """Draw images (N, channels, height, width), which have black at -1 and white at 1, as one grid."""
-    if ax is None:
-        rows = -(-len(x) // columns)
-        _, ax = plt.subplots(figsize=(0.75 * columns, 0.75 * rows + 0.3))
-    grid = make_grid((x.clamp(-1, 1) + 1) / 2, nrow=columns, padding=1, pad_value=0.5)
-    ax.imshow(grid.permute(1, 2, 0), interpolation="nearest")
-    ax.set_title(title)
-    ax.axis("off")
-
-
-def show_row(panels, columns=6, size=3.2):
-    """Several grids side by side; panels are (title, images)."""
-    _, axes = plt.subplots(1, len(panels), figsize=(size * len(panels), size * 1.08), squeeze=False)
-    for ax, (title, x) in zip(axes[0], panels, strict=True):
-        show(x, title, ax, columns)
-
-# %% [markdown]
+# Two functions for pictures are used everywhere below: `show(x)` draws images (N, channels, height, width), which have black at −1 and white at 1, as one grid, and `show_row` several grids side by side.
+#
 # ## 1 · Data: from pixels to numbers and back
 #
 # MNIST: handwritten digits, 28 × 28 pixels of grey. Without a network connection the notebook uses 10,000 training and 2,000 test images that come with the course. Distances that you compare must be measured against the

@@ -48,10 +48,10 @@ from helpers import budget, check, checkpoints, models, notation, progress_bar
 import time
 
 import matplotlib.pyplot as plt
-from torchvision.utils import make_grid
 
 from helpers import data, images, pictures, plots
 from helpers.models.digits import has_bfloat16
+from helpers.plots import show, show_row
 
 plots.style()
 notation()
@@ -59,27 +59,9 @@ notation()
 # %% [markdown]
 # This notebook uses the right column, with the index of notebook 05: **$t = 0, \dots, T-1$, and $\bar\alpha_t$ is an entry of a table of $T$ numbers. Below $t = 0$ come the data themselves, with $\bar\alpha = 1$.** Pictures have the shape (B, 1, 28, 28), black is −1 and white is 1.
 #
-# Two functions for pictures, as in notebook 05, and one that computes in 16 bits where the processor can.
+# `show` and `show_row` draw grids of pictures, as in notebook 05; `fast` computes in 16 bits where the processor can.
 
 # %%
-def show(x, title="", ax=None, columns=8):
-    """Draw images (N, channels, height, width), which have black at -1 and white at 1, as one grid."""
-    if ax is None:
-        rows = -(-len(x) // columns)
-        _, ax = plt.subplots(figsize=(0.75 * columns, 0.75 * rows + 0.3))
-    grid = make_grid((x.clamp(-1, 1) + 1) / 2, nrow=columns, padding=1, pad_value=0.5)
-    ax.imshow(grid.permute(1, 2, 0), interpolation="nearest")
-    ax.set_title(title)
-    ax.axis("off")
-
-
-def show_row(panels, columns=6, size=3.2):
-    """Several grids side by side; panels are (title, images)."""
-    _, axes = plt.subplots(1, len(panels), figsize=(size * len(panels), size * 1.08), squeeze=False)
-    for ax, (title, x) in zip(axes[0], panels, strict=True):
-        show(x, title, ax, columns)
-
-
 def fast(wanted=True):
     """A context in which layers compute in bfloat16, if that is wanted and this processor has instructions for it."""
     return torch.autocast("cpu", torch.bfloat16, enabled=wanted and has_bfloat16(), cache_enabled=False)

@@ -48,27 +48,17 @@ from helpers.notebook import export
 # %%
 import shutil
 import time
+from functools import partial
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
-from torchvision.utils import make_grid
 
 from helpers import images, plots
 
 plots.style()
 notation()
 
-
-# %%
-def show(x, title="", ax=None, columns=16):
-    """Draw colour images (N, 3, height, width), which have 0 at -1 and full brightness at 1, as one grid."""
-    if ax is None:
-        rows = -(-len(x) // columns)
-        _, ax = plt.subplots(figsize=(0.75 * columns, 0.75 * rows + 0.3))
-    grid = make_grid((x.clamp(-1, 1) + 1) / 2, nrow=columns, padding=1, pad_value=0.5)
-    ax.imshow(grid.permute(1, 2, 0), interpolation="nearest")
-    ax.set_title(title)
-    ax.axis("off")
+show = partial(plots.show, columns=16)  # draws images (N, 3, height, width), which have 0 at -1 and full brightness at 1, as one grid
 
 # %% [markdown]
 # ## 1 · Photographs
