@@ -65,6 +65,7 @@ def main(argv: list[str] | None = None) -> int:
     grade.add_argument("assignment", help="such as 03_vpsde; or 03")
     grade.add_argument("arguments", nargs="*", help="for nbgrader autograde, such as -- --force")
     grade.add_argument("--jobs", type=int, default=0, help="processes (default one for each core)")
+    grade.add_argument("--diff", action="store_true", help="write nothing; show who would gain or lose what by a regrade")
     report = commands.add_parser(
         "report", help="write a page and a CSV on how a class did: points, tasks, mistakes, unknown answers"
     )
@@ -167,6 +168,11 @@ def _grade(options: argparse.Namespace) -> int:
         print(f"There is no one assignment {options.assignment!r}; they are {', '.join(course.assignment_names())}.")
         return 2
     try:
+        if options.diff:
+            changes = parallel.differences(names[0], options.jobs)
+            print(*(f"{student:20} {task:28} {points:+g}" for student, task, points in changes), sep="\n")
+            print(f"{len(changes)} answers would be graded otherwise; nothing was written.")
+            return 0
         return parallel.grade(names[0], options.jobs, tuple(options.arguments))
     except sandbox.NoSandbox as error:
         print(error)

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
+from typing import Any
 
 import nbformat
 
@@ -32,11 +33,35 @@ def submissions(assignment: str) -> Iterator[tuple[str, Path]]:
             yield student, folder / f"{assignment}.ipynb"
 
 
-def judge_one(assignment: str, student: str, path: Path) -> int:
-    """Judge one submission and keep its verdicts; returns how many tasks are not right."""
+def judge_one(assignment: str, student: str, path: Path) -> dict[str, bool]:
+    """Judge one submission and keep its verdicts; returns for each task whether it is right."""
     pristine = nbformat.read(course.ROOT / "notebooks" / assignment / f"{assignment}.ipynb", as_version=4)
     notebook = salvage.salvage(intake.read_notebook(path), pristine)
-    return sum(not verdict.passed for verdict in grading.judge_notebook(notebook, assignment, student).values())
+    return {verdict.task: verdict.passed for verdict in grading.judge_notebook(notebook, assignment, student).values()}
+
+
+def judge_all(assignment: str, jobs: int = 0) -> dict[str, dict[str, bool]]:
+    """Judge all submissions in several processes, with a progress bar; for each student and task whether it is right.
+
+    A submission for which something went wrong is left out, with a line that says so.
+    """
+    from tqdm import tqdm
+
+    sandbox.require()
+    os.environ[grading.KEEP] = str(course.ROOT / ".verdicts")
+    work, found = list(submissions(assignment)), {}
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(jobs or os.cpu_count() or 1, max(1, len(work))), context) as pool:
+        futures = {pool.submit(judge_one, assignment, student, path): student for student, path in work}
+        with tqdm(as_completed(futures), total=len(futures), desc=f"judging {assignment}", unit="notebook") as bar:
+            for future in bar:
+                try:
+                    found[futures[future]] = future.result()
+                except Exception as error:
+                    tqdm.write(f"{futures[future]}: {type(error).__name__}: {error}")
+                failing = sum(not all(tasks.values()) for tasks in found.values())
+                bar.set_postfix_str(f"{failing} with something not right")
+    return found
 
 
 def grade(assignment: str, jobs: int = 0, arguments: tuple[str, ...] = ()) -> int:
@@ -47,36 +72,34 @@ def grade(assignment: str, jobs: int = 0, arguments: tuple[str, ...] = ()) -> in
         jobs: processes that judge; by default one for each core.
         arguments: passed on to `nbgrader autograde`, such as "--force".
     """
-    from tqdm import tqdm
-
-    sandbox.require()
-    os.environ[grading.KEEP] = str(course.ROOT / ".verdicts")
-    work, failing = list(submissions(assignment)), 0
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs or os.cpu_count() or 1, max(1, len(work))), context) as pool:
-        futures = {pool.submit(judge_one, assignment, student, path): student for student, path in work}
-        with tqdm(as_completed(futures), total=len(futures), desc=f"judging {assignment}", unit="notebook") as bar:
-            for future in bar:
-                try:
-                    failing += future.result() > 0
-                except Exception as error:  # nbgrader's own run judges this one again, alone
-                    tqdm.write(f"{futures[future]}: {type(error).__name__}: {error}")
-                bar.set_postfix_str(f"{failing} with something not right")
-    for student, _ in work:
+    judge_all(assignment, jobs)  # what it could not judge, nbgrader's own run judges again, alone
+    for student, _ in submissions(assignment):
         _forget_half_graded(student, assignment)
     command = [sys.executable, "-m", "nbgrader", "autograde", assignment, *arguments]
     return subprocess.call(command, cwd=course.ROOT)
 
 
+def differences(assignment: str, jobs: int = 0) -> list[tuple[str, str, float]]:
+    """Who would gain or lose what if everybody were graded again now: (student, task, points). The gradebook is not touched."""
+    changes, points = [], course.load(assignment).tasks
+    for student, tasks in sorted(judge_all(assignment, jobs).items()):
+        before = _graded(student, assignment)
+        for task, right in tasks.items():
+            if task in before and right != before[task]["passed"]:
+                changes.append((student, task, points[task] if right else -points[task]))
+    return changes
+
+
+def _graded(student: str, assignment: str) -> dict[str, Any]:
+    """The verdicts in a graded notebook, by task; none if it is not there or only half done."""
+    path = course.ROOT / "autograded" / student / assignment / f"{assignment}.ipynb"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["metadata"]["diffusion_labs"]["verdicts"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
 def _forget_half_graded(student: str, assignment: str) -> None:
     """Remove what an autograde that was killed left half done, which nbgrader would take for graded."""
-    folder = course.ROOT / "autograded" / student / assignment
-    try:
-        done = (
-            "verdicts"
-            in json.loads((folder / f"{assignment}.ipynb").read_text(encoding="utf-8"))["metadata"]["diffusion_labs"]
-        )
-    except (OSError, ValueError, KeyError, TypeError):
-        done = False
-    if not done:
-        shutil.rmtree(folder, ignore_errors=True)
+    if not _graded(student, assignment):
+        shutil.rmtree(course.ROOT / "autograded" / student / assignment, ignore_errors=True)

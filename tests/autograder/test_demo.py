@@ -5,6 +5,7 @@ These tests share demo-course/, so they run in one process, in this order (see t
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -106,8 +107,8 @@ def copied(demo, tmp_path):
     return tmp_path
 
 
-def grading(folder):
-    command = [sys.executable, "-m", "autograder", "grade", NAMES[0], "--jobs", "2"]
+def grading(folder, *words):
+    command = [sys.executable, "-m", "autograder", "grade", NAMES[0], "--jobs", "2", *words]
     environment = {
         **os.environ,
         "DIFFUSION_LABS_COURSE": str(folder),
@@ -139,6 +140,15 @@ def test_grading_in_parallel_gives_the_gradebook_of_stock_nbgrader(demo, copied)
     half = copied / "autograded" / "emil" / NAMES[0] / f"{NAMES[0]}.ipynb"
     half.chmod(0o644)
     half.write_text("{")  # what a killed nbgrader may leave
+    path = copied / "autograded" / "ada" / NAMES[0] / f"{NAMES[0]}.ipynb"  # as if an earlier grader had erred
+    path.chmod(0o644)
+    task, points = next(iter(course.load(NAMES[0]).tasks.items()))
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    notebook["metadata"]["diffusion_labs"]["verdicts"][task]["passed"] = False
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    log = grading(copied, "--diff").communicate(timeout=600)[0].decode()
+    assert re.search(rf"ada +{task} +\+{points:g}\n1 answers would be graded otherwise", log), log
+    assert scores(copied) == right and half.read_text() == "{"
     once_more = grading(copied)
     log = once_more.communicate(timeout=600)[0].decode()
     assert once_more.returncode == 0 and "verdicts" in half.read_text(encoding="utf-8"), log
