@@ -19,7 +19,7 @@ def hint(task: str, number: int | None = None) -> None:
     """Show the next hint for a task, or the one that is asked for.
 
     Args:
-        task: the task's name, such as "vpsde.loss"; it is in the first line of the cell.
+        task: the task's name, such as "vpsde.loss"; it is in the TODO line of its cell.
         number: 1, 2 or 3; if None, the one after the hint that this session has seen last.
     """
     found = texts()
@@ -50,8 +50,8 @@ def texts() -> dict[str, tuple[str, ...]]:
 
 def _unknown(task: str, names: list[str]) -> str:
     """A sentence about a name that no task with hints has, with the names that are near."""
-    near = difflib.get_close_matches(str(task), names, n=3, cutoff=0.5)
-    near += [name for name in names if name not in near and name.partition(".")[2] == str(task).rpartition(".")[2]]
+    near = [name for name in names if name.partition(".")[2] == str(task).rpartition(".")[2]]
+    near += [name for name in difflib.get_close_matches(str(task), names, n=3, cutoff=0.5) if name not in near]
     if near:
-        return f"There are no hints for {task!r}. Do you mean {' or '.join(near)}?"
-    return f"There are no hints for {task!r}: a task's name is in the first line of its cell, such as vpsde.loss."
+        return f"There are no hints for {task!r}. Do you mean {' or '.join(near[:4])}?"
+    return f"There are no hints for {task!r}: a task's name is in the TODO line of its cell, such as vpsde.loss."
