@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -33,6 +34,7 @@ def test_every_task_has_three_distinct_hints_in_the_file_of_its_notebook():
     for task, three in hints.texts().items():
         assert len(set(three)) == 3, task
         assert all(20 <= len(one) <= 600 and one == one.strip() and one[-1] in ".?!" for one in three), task
+        assert all(len(re.findall(r"[.?!](?= |$)", one)) <= 3 for one in three), f"{task}: one to three sentences"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
