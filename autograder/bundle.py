@@ -16,6 +16,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 MARKERS = ("BEGIN SOLUTION", "END SOLUTION", "BEGIN HIDDEN TESTS", "BEGIN MARK SCHEME", "END MARK SCHEME")
 LENGTH = 25
 """Statements longer than this (in normalised form) count as pasteable."""
+HINT_LENGTH = 15
+"""In a hint, already expressions longer than this, without spaces, count as code of the answer."""
 
 ENVIRONMENT = """# conda env create -f environment.yml && conda activate diffusion-labs
 # or, with any Python from 3.11: pip install {plain}
@@ -59,7 +61,9 @@ def contents() -> dict[str, str | bytes]:
         files[place] = (course.ROOT / place).read_text(encoding="utf-8")
     for path in sorted((REPOSITORY / "helpers").rglob("*")):
         name = path.relative_to(REPOSITORY).as_posix()
-        if path.suffix in (".py", ".md", ".json") and "__pycache__" not in path.parts:
+        if path.suffix == ".toml" and not course.hints_enabled():
+            continue
+        if path.suffix in (".py", ".md", ".json", ".toml") and "__pycache__" not in path.parts:
             files[name] = path.read_text(encoding="utf-8")
         elif path.suffix in (".safetensors", ".npz"):
             files[name] = path.read_bytes()
@@ -82,6 +86,8 @@ def leaks(contents: dict[str, str | bytes]) -> list[str]:
                 if statement in protected:
                     found.append(f"{name} contains a statement of {protected[statement]}: {statement}")
     for name, text in files.items():
+        if name.startswith("helpers/hint_texts/"):
+            found += [f"{name} has code of {task} in a hint: {code}" for task, code in code_in_hints(text)]
         if name.startswith("helpers/keys/"):
             found += _foreign_items(name, json.loads(text))
     return found
@@ -89,16 +95,38 @@ def leaks(contents: dict[str, str | bytes]) -> list[str]:
 
 def _protected() -> Iterator[tuple[str, str]]:
     """(origin, source) of all code that students must not see: reference answers, known mistakes aside, and closed forms."""
-    for name in course.assignment_names():
-        for cell in course.load(name).cells:
-            if cell.kind == "answer" and cell.type == "code":
-                for region in course.SOLUTION.findall(cell.source):
-                    yield f"the reference answer of {cell.task}", textwrap.dedent(region)
+    for task, regions in _reference_answers().items():
+        for region in regions:
+            yield f"the reference answer of {task}", region
     for path in [
         REPOSITORY / "autograder" / "exact.py",
         *sorted((REPOSITORY / "autograder" / "expected").glob("[a-z]*.py")),
     ]:
         yield f"the closed forms in {path.name}", path.read_text(encoding="utf-8")
+
+
+def code_in_hints(text: str) -> list[tuple[str, str]]:
+    """(task, code) of every statement or expression of a reference answer, of any task, that stands in a hint, spaces aside."""
+    parts = {part for source in _reference_answers().values() for region in source for part in expressions(region)}
+    hints = {task: ["".join(hint.split()) for hint in hints.values()] for task, hints in tomllib.loads(text).items()}
+    return [(task, part) for task, of_it in hints.items() for part in sorted(parts) if any(part in hint for hint in of_it)]
+
+
+def expressions(source: str) -> set[str]:
+    """The statements and expressions of a piece of code, without spaces, if longer than HINT_LENGTH; plain dotted names aside."""
+    nodes = [node for node in ast.walk(_parsed(source)) if isinstance(node, (ast.expr, ast.stmt))]
+    texts = {"".join(ast.unparse(node).split()) for node in nodes if not isinstance(node, ast.Constant)}
+    return {text for text in texts if len(text) > HINT_LENGTH and not text.replace(".", "").isidentifier()}
+
+
+def _reference_answers() -> dict[str, list[str]]:
+    """The solution regions of every task."""
+    cells = [cell for name in course.assignment_names() for cell in course.load(name).cells]
+    return {
+        cell.task: [textwrap.dedent(region) for region in course.SOLUTION.findall(cell.source)]
+        for cell in cells
+        if cell.kind == "answer" and cell.type == "code"
+    }
 
 
 def _code(name: str, text: str) -> list[str]:
@@ -111,15 +139,19 @@ def _code(name: str, text: str) -> list[str]:
 
 def statements(source: str) -> list[str]:
     """The simple statements of a piece of code in normalised form, if longer than LENGTH; imports and docstrings aside."""
-    body = "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in source.splitlines())
-    try:
-        tree = ast.parse(body)
-    except SyntaxError:
-        tree = ast.parse("def _():\n" + textwrap.indent(body, "    "))  # a part of a function, with its `return`
     simple = (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Return, ast.Expr)
-    texts = [ast.unparse(node) for node in ast.walk(tree) if isinstance(node, simple)
+    texts = [ast.unparse(node) for node in ast.walk(_parsed(source)) if isinstance(node, simple)
              and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))]  # fmt: skip
     return [text for text in texts if len(text) > LENGTH]
+
+
+def _parsed(source: str) -> ast.Module:
+    """The tree of a cell or of a part of a function."""
+    body = "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in source.splitlines())
+    try:
+        return ast.parse(body)
+    except SyntaxError:
+        return ast.parse("def _():\n" + textwrap.indent(body, "    "))  # a part of a function, with its `return`
 
 
 def _foreign_items(name: str, items: dict[str, dict]) -> list[str]:

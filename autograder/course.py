@@ -78,6 +78,11 @@ def settings() -> dict[str, Any]:
     return tomllib.loads((ROOT / "course.toml").read_text(encoding="utf-8"))
 
 
+def hints_enabled() -> bool:
+    """Whether students get hints: course.toml may switch them off."""
+    return bool(settings().get("hints", {}).get("enabled", True))
+
+
 def assignment_names() -> list[str]:
     """The names of all assignments, in order."""
     return sorted(path.name for path in (ROOT / "solutions").iterdir() if (path / f"{path.name}.py").is_file())

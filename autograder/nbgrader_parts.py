@@ -1,6 +1,6 @@
 """Our parts of nbgrader, entered through its own configuration lists (see nbgrader_config.py). Nothing is patched.
 
-Release:  `TaskStub` puts a banner with the task's name, its expected number of lines and an error in place of an answer.
+Release:  `TaskStub` puts a banner with the task's name, its expected number of lines, a way to its hints and an error in place of an answer.
 Grading:  `TolerantExporter` sees to the sandbox and reads any file that calls itself a notebook, `Salvage` puts the student's answers into the
           pristine notebook, `Judge` writes verdicts into the check cells, and stock nbgrader does the rest.
 Feedback: `HideMarkSchemes` keeps mark schemes and hidden tests out of feedback pages.
@@ -38,7 +38,8 @@ class TaskStub(ClearSolutions):
             task = cell.metadata.nbgrader.grade_id.replace("-", ".", 1)
             count = sum(1 for line in "\n".join(regions).splitlines() if line.strip() and not line.strip().startswith("#"))
             lines = "1 line" if count == 1 else f"{count} lines"
-            stub = f'# ==== TODO {task}: about {lines} ====\nraise NotImplementedError("{task}")\n# ==== end of TODO ===='
+            stuck = f'# Stuck? In a new cell: from helpers import hint; hint("{task}")\n' if course.hints_enabled() else ""
+            stub = f'# ==== TODO {task}: about {lines} ====\n{stuck}raise NotImplementedError("{task}")\n# ==== end of TODO ===='
             self.code_stub = {"python": stub}
         self.text_stub = "*Your answer here.*"
         return super().preprocess_cell(cell, resources, cell_index)

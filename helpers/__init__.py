@@ -1,7 +1,8 @@
-"""What the student notebooks import: checks, toy data, plots, metrics and small tools. It holds no answer."""
+"""What the student notebooks import: checks, hints, toy data, plots, metrics and small tools. It holds no answer."""
 
 from helpers.checks import check
+from helpers.hints import hint
 from helpers.notebook import attach, budget, grading, notation, progress_bar
 
-__all__ = ["attach", "budget", "check", "grading", "notation", "progress_bar"]
+__all__ = ["attach", "budget", "check", "grading", "hint", "notation", "progress_bar"]
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""How a verdict looks: a small panel in a notebook or a feedback page, plain text in a terminal."""
+"""How a verdict or a hint looks: a small panel in a notebook or a feedback page, plain text in a terminal."""
 
 from __future__ import annotations
 
@@ -7,33 +7,44 @@ from html import escape
 from helpers.judge import Verdict
 
 _GOOD, _BAD = "#0072B2", "#D55E00"  # blue and vermilion of Okabe and Ito: distinct with any colour vision
+_NEUTRAL = "#009E73"  # their green, for what is no verdict
 
 
 class Panel:
-    """A verdict that Jupyter, Colab and nbgrader's feedback draw as HTML and a terminal prints as text."""
+    """Something that Jupyter, Colab and nbgrader's feedback draw as HTML and a terminal prints as text."""
 
-    def __init__(self, verdict: Verdict) -> None:
-        self.verdict = verdict
+    def __init__(self, text: str, html: str) -> None:
+        self.text, self.html = text, html
 
     def __repr__(self) -> str:
-        return text(self.verdict)
+        return self.text
 
     def _repr_html_(self) -> str:
-        return html(self.verdict)
+        return self.html
+
+    def show(self) -> None:
+        """Display it where the session is a notebook, else print it."""
+        try:
+            from IPython import get_ipython
+            from IPython.display import display
+        except ImportError:
+            print(self.text)
+            return
+        if get_ipython() is None:
+            print(self.text)
+        else:
+            display(self)
 
 
 def show(verdict: Verdict) -> None:
     """Display the panel of a verdict."""
-    try:
-        from IPython import get_ipython
-        from IPython.display import display
-    except ImportError:
-        print(text(verdict))
-        return
-    if get_ipython() is None:
-        print(text(verdict))
-    else:
-        display(Panel(verdict))
+    Panel(text(verdict), html(verdict)).show()
+
+
+def note(title: str, *sentences: str) -> Panel:
+    """A panel with a title and some sentences."""
+    rows = [f'<div style="margin-top:4px">{escape(sentence)}</div>' for sentence in sentences]
+    return Panel("\n".join([title, *(f"  {sentence}" for sentence in sentences)]), _frame(_NEUTRAL, title, rows))
 
 
 def text(verdict: Verdict) -> str:
@@ -63,9 +74,14 @@ def html(verdict: Verdict) -> str:
         rows.append(f'<div style="margin-top:6px;padding-top:6px;border-top:1px solid {colour}55">'
                     f"{escape(verdict.sentence)}</div>")  # fmt: skip
     rows += [f'<div style="margin-top:4px;opacity:.8">{escape(note)}</div>' for note in verdict.notes]
-    title = f"{escape(verdict.task)}: {'right' if verdict.passed else 'not yet'}"
+    title = f"{verdict.task}: {'right' if verdict.passed else 'not yet'}"
+    return _frame(colour, title, rows)
+
+
+def _frame(colour: str, title: str, rows: list[str]) -> str:
+    """A title and rows of HTML in the panel's frame."""
     return (
         f'<div role="status" style="border:1px solid {colour}77;border-left:5px solid {colour};border-radius:4px;'
         f'padding:8px 12px;margin:4px 0;max-width:52em;font-size:13px;line-height:1.45">'
-        f'<div style="font-weight:600;color:{colour};margin-bottom:3px">{title}</div>{"".join(rows)}</div>'
+        f'<div style="font-weight:600;color:{colour};margin-bottom:3px">{escape(title)}</div>{"".join(rows)}</div>'
     )

@@ -45,6 +45,7 @@ def reference_statement() -> str:
         lambda: {"helpers/x.md": "=== BEGIN MARK SCHEME ==="},
         lambda: {"helpers/x.py": "### BEGIN HIDDEN TESTS\n"},
         lambda: {"helpers/x.py": f"seed = '{course.secret().hex()}'"},
+        lambda: {"helpers/hint_texts/x.toml": '["mlp.init"]\nnear = "It is nn.init.zeros_( module.bias )."'},
         lambda: {"helpers/x.py": (bundle.REPOSITORY / "autograder" / "exact.py").read_text()},
         lambda: {"helpers/x.py": (bundle.REPOSITORY / "autograder" / "expected" / "sampling.py").read_text()},
         lambda: {
