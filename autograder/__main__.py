@@ -208,7 +208,8 @@ def _audit(options: argparse.Namespace) -> int:
 
     names = options.assignments or course.assignment_names()
     seeds = range(options.first, options.first + options.seeds)
-    results = list(audit.audit_all(names, seeds, wrong=not options.right_only, jobs=options.jobs))
+    wrong = not options.right_only
+    results = list(audit.audit_all(names, seeds, wrong=wrong, every=options.write, jobs=options.jobs))
     print(json.dumps(audit.figures(results)) if options.json else audit.report(results))
     if options.write:
         from autograder import audit_page

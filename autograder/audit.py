@@ -24,7 +24,7 @@ from autograder import course, keys
 from autograder.grading import named
 from autograder.runner import Runner
 from helpers.checks import public_items
-from helpers.judge import FALSE_ALARM, NO_EVIDENCE, Z_DRAWS, Verdict, bernstein, judge
+from helpers.judge import FALSE_ALARM, NO_EVIDENCE, Z_DRAWS, Verdict, bernstein, judge, judge_property
 
 PAIRS = 4
 """How many pairs of mistakes of each task are tried."""
@@ -63,23 +63,33 @@ def audit(assignment: str, seeds: Iterable[int], runner: Runner, wrong: bool = T
             yield from examine(task, seed, runner, wrong)
 
 
-def audit_all(assignments: Iterable[str], seeds: Iterable[int], *, wrong: bool = True, jobs: int = 0) -> Iterator[Result]:
+def audit_all(
+    assignments: Iterable[str], seeds: Iterable[int], *, wrong: bool = True, every: bool = False, jobs: int = 0
+) -> Iterator[Result]:
     """The same for several assignments in `jobs` processes (by default one for each core), in no particular order."""
-    work = [(task, seed, wrong) for name in assignments for task in course.load(name).tasks for seed in seeds]
+    work = [(task, seed, wrong, every) for name in assignments for task in course.load(name).tasks for seed in seeds]
     with ProcessPoolExecutor(jobs or os.cpu_count()) as pool:
         for results in pool.map(_examine, work):
             yield from results
 
 
-def _examine(work: tuple[str, int, bool]) -> list[Result]:
+def _examine(work: tuple[str, int, bool, bool]) -> list[Result]:
     from autograder.grading import shared_runner
 
-    task, seed, wrong = work
-    return list(examine(task, seed, shared_runner(), wrong))
+    task, seed, wrong, every = work
+    return list(examine(task, seed, shared_runner(), wrong, every))
 
 
-def examine(task: str, seed: int, runner: Runner, wrong: bool = True) -> Iterator[Result]:
-    """Judge all known answers of one task with one key item; `wrong` false leaves the known mistakes out."""
+def examine(task: str, seed: int, runner: Runner, wrong: bool = True, every: bool = False) -> Iterator[Result]:
+    """Judge all known answers of one task with one key item.
+
+    Args:
+        task: its name.
+        seed: of the key item.
+        runner: where the answers run.
+        wrong: false leaves the known mistakes out.
+        every: look at every property of a known mistake, for the power. Else those suffice that show it to be wrong.
+    """
     public, assignment = public_items()[task], course.tasks()[task]
     item = public if seed == PUBLIC else keys.item(task, seed)
     for answer in [keys.Answer(f"{task}:reference", task, course.load(assignment).answer(task)), *keys.alternatives(task)]:
@@ -91,10 +101,18 @@ def examine(task: str, seed: int, runner: Runner, wrong: bool = True) -> Iterato
 
     def observe(cell: str) -> tuple[Verdict, dict[str, Any]]:
         """The verdict with the item, without a name, and the observations with the public item."""
-        seen = runner.observe(task, item, cell)
-        verdict = judge(task, {**item, "wrong": []}, seen, reveal=True)
-        again = {**public, "seed": public["seed"] + seed + 1}  # the same inputs, other random draws
-        return verdict, seen if seed == PUBLIC or verdict.passed else runner.observe(task, again, cell)
+        seen = runner.observe(task, {**public, "seed": public["seed"] + seed + 1}, cell)  # its inputs, other random draws
+        if seed == PUBLIC:
+            return judge(task, {**item, "wrong": []}, seen, reveal=True), seen
+        failing = [one["name"] for one in public["properties"] if not judge_property(one["expect"], seen[one["name"]])[0]]
+        for wanted in (None,) if every else (failing[:2], None):  # one property that fails is enough, all are for the power
+            part = [one for one in item["properties"] if wanted is None or one["name"] in wanted]
+            if part:
+                some = {**item, "wrong": [], "properties": part}
+                verdict = judge(task, some, runner.observe(task, some, cell), reveal=True)
+                if not verdict.passed:
+                    break
+        return verdict, seen
 
     for mistake in keys.misconceptions(task):
         verdict, seen = observe(mistake.cell)

@@ -277,7 +277,8 @@ def distance(expect: dict[str, Any], one: dict[str, Any], two: dict[str, Any]) -
     error = np.sqrt(va / one["n"] + vb / two["n"]) + 1e-6 * (1 + np.abs(b))
     apart = float(np.max(np.abs(a - b) / (Z_NAME * error), initial=0.0))
     if expect["kind"] == "draws":  # a scatter that differs more than chance allows is another mistake
-        ratio = np.log((va + 1e-12) / (vb + 1e-12))
+        least = 0.01 * np.asarray(expect["sd"], dtype=float) ** 2 + 1e-12  # what scatters less hardly scatters, say counts of rare events
+        ratio = np.log((va + least) / (vb + least))
         apart = max(apart, float(np.max(np.abs(ratio))) / np.log(SPREAD))
     return apart
 
