@@ -277,9 +277,13 @@ def distance(expect: dict[str, Any], one: dict[str, Any], two: dict[str, Any]) -
     error = np.sqrt(va / one["n"] + vb / two["n"]) + 1e-6 * (1 + np.abs(b))
     apart = float(np.max(np.abs(a - b) / (Z_NAME * error), initial=0.0))
     if expect["kind"] == "draws":  # a scatter that differs more than chance allows is another mistake
-        least = 0.01 * np.asarray(expect["sd"], dtype=float) ** 2 + 1e-12  # what scatters less hardly scatters, say counts of rare events
-        ratio = np.log((va + least) / (vb + least))
-        apart = max(apart, float(np.max(np.abs(ratio))) / np.log(SPREAD))
+        right = np.asarray(expect["sd"], dtype=float) ** 2
+        least = 0.01 * right + 1e-12  # what scatters less hardly scatters, say counts of rare events
+        far = (
+            np.minimum(va, vb) > SPREAD * right
+        )  # rare large values: how far they scatter is known within a wider factor only
+        ratio = np.abs(np.log((va + least) / (vb + least))) / np.where(far, 2, 1)
+        apart = max(apart, float(np.max(ratio)) / np.log(SPREAD))
     return apart
 
 
