@@ -160,20 +160,30 @@ def _release(_: argparse.Namespace) -> int:
     return 0
 
 
-def _grade(options: argparse.Namespace) -> int:
-    from autograder import course, parallel, sandbox
+def _assignment(word: str) -> str | None:
+    """The one assignment whose name begins so; None, and a sentence, if there is not exactly one."""
+    from autograder import course
 
-    names = [name for name in course.assignment_names() if name.startswith(options.assignment)]
-    if len(names) != 1:
-        print(f"There is no one assignment {options.assignment!r}; they are {', '.join(course.assignment_names())}.")
+    names = [name for name in course.assignment_names() if name.startswith(word)]
+    if len(names) == 1:
+        return names[0]
+    print(f"There is no one assignment {word!r}; they are {', '.join(course.assignment_names())}.")
+    return None
+
+
+def _grade(options: argparse.Namespace) -> int:
+    from autograder import parallel, sandbox
+
+    name = _assignment(options.assignment)
+    if name is None:
         return 2
     try:
         if options.diff:
-            changes = parallel.differences(names[0], options.jobs)
+            changes = parallel.differences(name, options.jobs)
             print(*(f"{student:20} {task:28} {points:+g}" for student, task, points in changes), sep="\n")
             print(f"{len(changes)} answers would be graded otherwise; nothing was written.")
             return 0
-        return parallel.grade(names[0], options.jobs, tuple(options.arguments))
+        return parallel.grade(name, options.jobs, tuple(options.arguments))
     except sandbox.NoSandbox as error:
         print(error)
         return 1
@@ -182,15 +192,10 @@ def _grade(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     from autograder import course, report
 
-    names = [
-        name for name in course.assignment_names() if options.assignment == "all" or name.startswith(options.assignment)
-    ]
-    if not names or (len(names) > 1 and options.assignment != "all"):
-        print(
-            f"There is no one assignment {options.assignment!r}; they are {', '.join(course.assignment_names())}; or say all."
-        )
+    name = "all" if options.assignment == "all" else _assignment(options.assignment)
+    if name is None:
         return 2
-    print(*report.write(names, "all" if options.assignment == "all" else names[0]), sep="\n")
+    print(*report.write(course.assignment_names() if name == "all" else [name], name), sep="\n")
     return 0
 
 
@@ -222,14 +227,13 @@ def _try(options: argparse.Namespace) -> int:
     import json
     from pathlib import Path
 
-    from autograder import course, trial
+    from autograder import trial
 
-    names = [name for name in course.assignment_names() if name.startswith(options.assignment)]
-    if len(names) != 1:
-        print(f"There is no one assignment {options.assignment!r}; they are {', '.join(course.assignment_names())}.")
+    name = _assignment(options.assignment)
+    if name is None:
         return 2
     try:
-        rows = trial.grade(names[0], Path(options.file))
+        rows = trial.grade(name, Path(options.file))
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
