@@ -22,8 +22,8 @@ SHOWN = ("__init__.py", "worker.py", "cage.py")
 """All of this package that the worker sees: no key, no closed form, no known mistake."""
 
 SYSTEM = ("/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64", "/nix/store", "/gnu/store",
-          "/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/localtime")  # fmt: skip
-"""Shared libraries and how they are found, where they exist."""
+          "/sys/devices/system/cpu", "/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/localtime")  # fmt: skip
+"""Shared libraries and how they are found, and what kind of processor this is; where they exist."""
 
 VARIABLES = {"NBGRADER_EXECUTION": "autograde", "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive", "MPLBACKEND": "agg"}
 """(Passive: threads that an answer asks for must not burn its time while they wait for each other.)"""

@@ -69,6 +69,8 @@ def warm() -> None:
     TransformerManager().transform_cell("warm = 1\n")
     torch.set_num_threads(1)
     torch.optim.SGD([torch.zeros(1)], lr=0.1).zero_grad()  # the first optimizer of a process imports for seconds
+    torch.ones(64).half().float()  # torch asks for the kind of processor once, in /proc, which answers do not have
+    torch.nn.functional.linear(torch.ones(4, 4).bfloat16(), torch.ones(4, 4).bfloat16())
     probes.load()
 
 

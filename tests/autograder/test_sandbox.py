@@ -50,6 +50,23 @@ def test_it_is_process_one_of_its_own_tree_with_no_rights(caged):
 
 
 @needs_sandbox
+@pytest.mark.parametrize(
+    "code",
+    [
+        "float(torch.ones(64).half().float().sum())",
+        "float(torch.ones(64).bfloat16().float().sum())",
+        "float((torch.ones(8, 8).bfloat16() @ torch.ones(8, 8).bfloat16()).float().sum()) / 8",
+        "with torch.autocast('cpu', torch.bfloat16): y = torch.nn.functional.conv2d(torch.ones(1, 1, 8, 8), torch.ones(1, 1, 1, 1))\nfloat(y.float().sum())",
+        "float(torch.quantize_per_tensor(torch.ones(64), 0.1, 0, torch.qint8).dequantize().sum())",
+        "float(torch.nn.functional.conv2d(torch.ones(1, 1, 8, 8), torch.ones(1, 1, 1, 1)).sum())",
+        "import numpy, tempfile, os\nf = tempfile.NamedTemporaryFile()\nnumpy.save(f.name + '.npy', numpy.ones(64))\nfloat(numpy.load(f.name + '.npy').sum())",
+    ],
+)
+def test_honest_code_that_asks_for_the_processor_or_a_file_works(caged, code):
+    assert says(caged, code)[:4] == "64.0"
+
+
+@needs_sandbox
 def test_only_the_environment_is_there_and_only_to_read(caged):
     seen = says(caged, f"import os\n[os.path.exists(p) for p in ({str(REPOSITORY / 'solutions')!r}, {str(course.ROOT / 'course.secret')!r}, '/home', '/etc/passwd')]")  # fmt: skip
     assert seen == "[False, False, False, False]"
