@@ -167,4 +167,4 @@ def _sources() -> str:
 def _names_of_the_course(assignment: str) -> set[str]:
     """What the pristine notebook defines itself, which no student definition may replace."""
     return {name for cell in course.load(assignment).cells if cell.type == "code" and cell.kind in ("given", "answer")
-            for name in salvage.definitions(cell.source)}  # fmt: skip
+            for name in salvage.definitions(cell.source, imports=True)}  # fmt: skip
