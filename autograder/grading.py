@@ -13,6 +13,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import numpy as np
 
 from autograder import course, keys, salvage
@@ -48,10 +49,13 @@ def judge_notebook(notebook: Any, assignment: str, student: str, runner: Runner 
     index = keys.index_for(assignment, student)
     answers = {cell.metadata.nbgrader.grade_id: cell.source for cell in notebook.cells if "nbgrader" in cell.metadata}
     carried = salvage.carried_definitions(notebook, _names_of_the_course(assignment))
+    stubs = _stubs(assignment)
     verdicts = {}
     deadline = time.monotonic() + NOTEBOOK_SECONDS
     for task in source.tasks:
         answer = answers.get(course.grade_id(task), "")
+        if answer.strip() == stubs.get(course.grade_id(task)):
+            answer = ""
         if time.monotonic() < deadline:
             verdict = judge_answer(task, answer, index, runner or shared_runner(), carried)
         else:
@@ -161,6 +165,15 @@ def _sources() -> str:
         *sorted((here / "misconceptions").glob("*.py")),
     ]
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+@functools.cache
+def _stubs(assignment: str) -> dict[str, str]:
+    """The answer cells as they were handed out, by grade id; none where the notebook was not released."""
+    path = course.ROOT / "notebooks" / assignment / f"{assignment}.ipynb"
+    cells = nbformat.read(path, as_version=4).cells if path.exists() else []
+    graders = ((cell, cell.metadata.get("nbgrader", {})) for cell in cells)
+    return {grader["grade_id"]: cell.source.strip() for cell, grader in graders if grader.get("solution")}
 
 
 @functools.cache
