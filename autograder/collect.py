@@ -258,7 +258,7 @@ def _receipt_remarks(batch: Batch, file: File, owner: Owner) -> list[str]:
 
 
 def _when(owner: Owner, student: Student, file: File, due: datetime | None) -> tuple[datetime, bool, str]:
-    """When a file was handed in, whether the LMS says so, and a remark.
+    """When a file was handed in, whether that is written down with it (by the LMS, or in a bare receipt), and a remark.
 
     Canvas and Moodle give every file of a zip the time of the export, which is no student's fault: where nothing better is
     known, a file that is not said to be late is on time, and one that is said to be late is a second late.
@@ -268,6 +268,8 @@ def _when(owner: Owner, student: Student, file: File, due: datetime | None) -> t
         return exact, True, ""
     seen = file.time or EARLIEST
     receipt = exports.moment(file.receipt.get("time", ""), UTC)
+    if owner.system == "receipt" and receipt is not None:
+        return receipt, True, ""
     exported = owner.system in exports.SYSTEMS and seen > EARLIEST  # then nothing can be younger than `seen`
     time = seen if receipt is None else min(receipt, seen) if exported else receipt
     if owner.late and due is None:

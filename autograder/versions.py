@@ -21,7 +21,7 @@ EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)
 class Version:
     """One notebook as it was handed in, and what decides whether it is the latest.
 
-    `time` counts for the late policy; `exact` says that the LMS gave it; `seen` is the archive's time of the file; `number`
+    `time` counts for the late policy; `exact` says that it was written down with it; `seen` is the archive's time of the file; `number`
     rises with every upload to one system; `named` is whether the file had its right name, `order` its place in the archive.
     """
 
