@@ -319,7 +319,7 @@ def _keep_unmatched(folder: Path, kept: set[Path], file: File, why: str) -> Line
 
 def _write_list(batch: Batch, folder: Path, kept: set[Path]) -> None:
     """Write the list beside the folder of the unmatched, and take away what was unmatched at an earlier run and is not any more."""
-    table = folder.with_suffix(".csv")
+    table = folder.with_name(f"{folder.name}.csv")
     if table.exists():
         with table.open(encoding="utf-8-sig", newline="") as stream:
             earlier = {course.ROOT / row["kept"] for row in csv.DictReader(stream) if row.get("kept")}
@@ -375,8 +375,11 @@ def text(batch: Batch) -> str:
             lines.append(
                 f"Nothing for {name} yet from {len(missing)} of {len(batch.roster.students)}: {', '.join(missing[:10])}{more}."
             )
+    if students and not batch.roster and batch.export.system:
+        lines.append("Without --roster, nbgrader's ids are made of what stands in the export.")
     if batch.lines:
-        lines.append(f"The whole list: {batch.folder.with_suffix('.csv').relative_to(course.ROOT)}")
+        folder = batch.folder.relative_to(course.ROOT)
+        lines.append(f"The whole list: {folder}.csv" + (f"; the files that were not matched: {folder}/" if lost else ""))
     return "\n".join(lines)
 
 

@@ -42,6 +42,16 @@ COLUMNS = {
 }  # fmt: skip
 """The headers by which a roster's columns are known, the better ones first; letter case and signs do not matter."""
 
+MEANING = {
+    "id": "nbgrader's id",
+    "name": "name",
+    "first": "first name",
+    "last": "last name",
+    "email": "email",
+    "lms": "the LMS's id",
+    "time": "time",
+}
+
 
 @dataclass(frozen=True)
 class Owner:
@@ -238,7 +248,10 @@ class Roster:
                 f"Nobody in {self.source} has {known}, and the names are hidden (anonymous grading): switch that off and "
                 "download again, or write these ids into a column 'lms id'."
             )  # fmt: skip
-        return None, f"Nobody in {self.source} has {known}.{self._nearest(owner.name)} Add a line to it and collect again."
+        return (
+            None,
+            f"Nobody in {self.source} has {known}.{self._nearest(owner.name)} Add or correct its line and collect again.",
+        )
 
     def _nearest(self, name: str) -> str:
         """A sentence with the most similar name of the roster, or nothing."""
@@ -299,7 +312,7 @@ def read_roster(path: Path, zone: tzinfo | None = None) -> Roster:
         headers = ", ".join(rows[0])[:200] if rows else "nothing"
         raise ValueError(f"{path}: no column of it is known as an id (its first line is: {headers}). Call one 'student id'.")
     roster = Roster(source=path.name)
-    roster.about = ", ".join(f"{what} from '{rows[0][number].strip()}'" for what, number in columns.items())
+    roster.about = ", ".join(f"{MEANING[what]} from '{rows[0][number].strip()}'" for what, number in columns.items())
     for line, row in enumerate(rows[1:], 2):
         values = {what: row[number].strip() if number < len(row) else "" for what, number in columns.items()}
         _add(roster, line, values, zone)

@@ -121,7 +121,7 @@ def test_canvas(folder, capsys):
     }
     assert run(export(folder, files, AFTER), "--roster", roster(folder)) == 0
     said = capsys.readouterr().out
-    assert "id from 'SIS User ID', name from 'Student', email from 'SIS Login ID', lms from 'ID'" in said
+    assert "nbgrader's id from 'SIS User ID', name from 'Student', email from 'SIS Login ID', the LMS's id from 'ID'" in said
     assert "from Canvas: 4 notebooks of 3 students, 4 of them new" in said
     assert students(folder) == ["s1", "s2", "s3"]
     assert submitted(folder, "s1") == notebook("second")
@@ -138,6 +138,15 @@ def test_canvas(folder, capsys):
 def test_canvas_keeps_time_of_an_export_before_the_due_date(folder):
     run(export(folder, {"doejane_12345_67890_03_vpsde.ipynb": notebook()}, BEFORE))
     assert students(folder) == ["doejane_12345"] and timestamp(folder, "doejane_12345") == datetime(*BEFORE)
+
+
+def test_a_due_date_that_was_changed_in_the_gradebook_counts(folder):
+    from nbgrader.api import Gradebook
+
+    with Gradebook(f"sqlite:///{folder / 'gradebook.db'}", "diffusion-labs") as gradebook:
+        gradebook.add_assignment(NAME, duedate="2026-11-21 12:00:00")
+    run(export(folder, {"doejane_12345_67890_03_vpsde.ipynb": notebook()}, AFTER))
+    assert timestamp(folder, "doejane_12345") == datetime(2026, 11, 21, 12)
 
 
 def test_canvas_with_hidden_names(folder, capsys):
