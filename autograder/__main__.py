@@ -203,7 +203,7 @@ def _collect(options: argparse.Namespace) -> int:
     for archive in map(Path, options.archives):
         try:
             print(collect.text(collect.collect(archive, name, roster, zone)))
-        except collect.Unreadable as error:
+        except (collect.Unreadable, OSError) as error:
             print(f"{archive} cannot be collected: {error}.")
             code = 2
     return code

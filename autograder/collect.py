@@ -77,7 +77,7 @@ def collect(archive: Path, assignment: str | None = None, roster: Roster | None 
     except Unreadable as error:
         batch.lines.append(Line(archive.name, _sentence(str(error))))
     for student, name in sorted({(version.student, version.assignment) for version in batch.taken}):
-        batch.lines += [*versions.place(student, name), *_superseded(batch, student, name)]
+        batch.lines += [*_placed(batch, student, name), *_superseded(batch, student, name)]
     _write_list(batch, folder, kept)
     return batch
 
@@ -120,7 +120,10 @@ def _take(batch: Batch, folder: Path, kept: set[Path], file: File, order: int) -
         if "/.ipynb_checkpoints/" in f"/{file.path[-1]}":
             raise Unmatched("It is a copy that Jupyter keeps by itself (.ipynb_checkpoints), not what was saved.")
         if not owners:
-            raise Unmatched("Neither its name nor a receipt says who handed it in.")
+            no_name = (
+                "Its receipt names no student." if file.receipt else "Neither its name nor a receipt says who handed it in."
+            )
+            raise Unmatched(no_name)
         name, note = _which(own_name, text, file.path[-1], batch.assignment)
     except Unmatched as error:
         batch.lines.append(_keep_unmatched(folder, kept, file, str(error)))
@@ -134,20 +137,8 @@ def _take(batch: Batch, folder: Path, kept: set[Path], file: File, order: int) -
             continue
         time, exact, late = _when(owner, student, file, batch.due.get(name))
         digest = hashlib.sha256(file.content or b"").hexdigest()
-        named = own_name == f"{name}.ipynb"
-        version = Version(
-            student.id,
-            name,
-            time,
-            digest,
-            _printable(file.name),
-            owner.system,
-            owner.number,
-            exact,
-            file.time or EARLIEST,
-            named,
-            order,
-        )
+        version = Version(student.id, name, time, digest, _printable(file.name), owner.system, owner.number, exact,
+                          file.time or EARLIEST, named=own_name == f"{name}.ipynb", order=order)  # fmt: skip
         batch.taken.append(version)
         batch.new += versions.keep(version, file.content or b"")
         if why := " ".join(remark for remark in (*remarks, late) if remark):
@@ -273,11 +264,8 @@ def _when(owner: Owner, student: Student, file: File, due: datetime | None) -> t
     exported = owner.system in exports.SYSTEMS and seen > EARLIEST  # then nothing can be younger than `seen`
     time = seen if receipt is None else min(receipt, seen) if exported else receipt
     if owner.late and due is None:
-        return (
-            time,
-            False,
-            f"{owner.system} says that it is late, and the course has no due date for it: nothing is taken off.",
-        )
+        why = f"{owner.system} says that it is late, and the course has no due date for it: nothing is taken off."
+        return time, False, why
     if owner.late and (receipt is None or time <= due):
         return due + timedelta(seconds=1), False, (
             f"{owner.system} says that it is late, not how late: it counts as the first day late. The time can be written into its "
@@ -289,6 +277,16 @@ def _when(owner: Owner, student: Student, file: File, due: datetime | None) -> t
         worksheet = "; Moodle's grading worksheet as --roster has the times" if owner.system == "Moodle" else ""
         return due, False, f"{owner.system}'s export does not say when it was handed in: it counts as on time{worksheet}."
     return time, False, ""
+
+
+def _placed(batch: Batch, student: str, assignment: str) -> list[Line]:
+    """Put the latest version into submitted/, whatever stands there."""
+    try:
+        return versions.place(student, assignment)
+    except OSError as error:
+        why = f"It could not be put into submitted/ ({error.strerror}); it is in collected/."
+        file = next(one.file for one in batch.taken if (one.student, one.assignment) == (student, assignment))
+        return [Line(file, why, student, assignment)]
 
 
 def _superseded(batch: Batch, student: str, assignment: str) -> list[Line]:
@@ -361,9 +359,9 @@ def text(batch: Batch) -> str:
     """What came of an archive, for the terminal."""
     students = {version.student for version in batch.taken}
     names = sorted({version.assignment for version in batch.taken})
-    made_by = f"from {batch.export.system}" if batch.export.system else "from no system that is known by its names"
-    lines = [f"{batch.archive.name}, {made_by}: {len(batch.taken)} notebooks of {len(students)} students, {batch.new} of them new"
-             + (f" ({', '.join(names)})." if names else ".")]  # fmt: skip
+    made_by = f"from {batch.export.system}" if batch.export.system else "a plain zip"
+    lines = [f"{batch.archive.name}, {made_by}: {_count(len(batch.taken), 'notebook')} of {_count(len(students), 'student')}, "
+             f"{batch.new} of them new" + (f" ({', '.join(names)})." if names else ".")]  # fmt: skip
     lost = [line for line in batch.lines if not line.student]
     lines += _grouped("Not matched", [line for line in lost if line.why != NOT_A_NOTEBOOK])
     lines += _grouped("Other files", [line for line in lost if line.why == NOT_A_NOTEBOOK])
@@ -381,6 +379,10 @@ def text(batch: Batch) -> str:
         folder = batch.folder.relative_to(course.ROOT)
         lines.append(f"The whole list: {folder}.csv" + (f"; the files that were not matched: {folder}/" if lost else ""))
     return "\n".join(lines)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _grouped(title: str, lines: list[Line], most: int = 3) -> list[str]:

@@ -132,7 +132,7 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
 def decode(content: bytes) -> str:
     """Text from bytes: UTF-8 as notebooks are, UTF-16 as some editors save, or what every byte can be read as."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return content.decode("utf-16")
+        return content.decode("utf-16", "replace")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -140,9 +140,13 @@ def test_canvas_keeps_time_of_an_export_before_the_due_date(folder):
     assert students(folder) == ["doejane_12345"] and timestamp(folder, "doejane_12345") == datetime(*BEFORE)
 
 
-def test_a_due_date_that_was_changed_in_the_gradebook_counts(folder):
+@pytest.mark.slow
+def test_a_due_date_that_was_changed_in_the_gradebook_counts(folder, monkeypatch):
     from nbgrader.api import Gradebook
 
+    with monkeypatch.context() as context:  # where nbgrader finds alembic, to make a gradebook
+        context.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+        Gradebook(f"sqlite:///{folder / 'gradebook.db'}", "diffusion-labs").close()
     with Gradebook(f"sqlite:///{folder / 'gradebook.db'}", "diffusion-labs") as gradebook:
         gradebook.add_assignment(NAME, duedate="2026-11-21 12:00:00")
     run(export(folder, {"doejane_12345_67890_03_vpsde.ipynb": notebook()}, AFTER))
@@ -311,7 +315,11 @@ def test_receipts_in_an_export(folder):
 def test_a_students_zip_cannot_hand_in_for_somebody_else(folder):
     inside = {"roebob_12346_1_03_vpsde.ipynb": notebook("mine"), "s2/03_vpsde.ipynb": notebook("too"),
               "Bob Roe_12346_assignsubmission_file/03_vpsde.ipynb": notebook("also")}  # fmt: skip
-    run(export(folder, {"doejane_12345_67890_w.zip": pack(inside)}), "--roster", roster(folder))
+    files = {
+        "doejane_12345_67890_w.zip": pack(inside),
+        "no name of Canvas.zip": pack(receipt("s2", "2026-11-18T12:00:00Z", TWO)),
+    }
+    run(export(folder, files), "--roster", roster(folder))
     assert students(folder) == ["s1"] and len(kept(folder, "s1")) == 3
 
 
@@ -649,6 +657,20 @@ def test_archives_with_random_damage_never_stop_the_command(folder, capsys):
 # --------------------------------------------------------------------------------------------------------------- the command
 
 
+def test_where_a_file_stands_in_the_way_the_others_are_put_into_submitted(folder):
+    (folder / "submitted").mkdir()
+    (folder / "submitted" / "a_1").write_text("a file, not a folder")
+    files = {"a_1_1_03_vpsde.ipynb": notebook("a"), "b_2_2_03_vpsde.ipynb": notebook("b"), "c_3_3_song": b"\xff\xfe\x00"}
+    assert run(export(folder, files)) == 0
+    assert submitted(folder, "b_2") == notebook("b") and kept(folder, "a_1") == [notebook("a")]
+    assert "could not be put into submitted/" in the_list(folder)["a_1_1_03_vpsde.ipynb"]["why"]
+
+
+def test_a_receipt_without_a_student(folder):
+    run(export(folder, receipt("", "2026-11-22T12:00:00+00:00", TWO)))
+    assert {row["why"] for row in the_list(folder).values()} == {"Its receipt names no student."}
+
+
 def test_what_cannot_be_collected_at_all_is_one_sentence(folder, capsys, tmp_path):
     (tmp_path / "a").mkdir()
     good = export(folder, {"doejane_12345_67890_03_vpsde.ipynb": notebook()})
@@ -682,6 +704,6 @@ def test_the_command_line(folder):
     )
     assert (
         done.returncode == 0
-        and "1 notebooks of 1 students" in done.stdout
+        and "1 notebook of 1 student" in done.stdout
         and submitted(folder, "doejane_12345") == notebook()
     )
