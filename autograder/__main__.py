@@ -202,10 +202,10 @@ def _collect(options: argparse.Namespace) -> int:
     code = 0
     for archive in map(Path, options.archives):
         try:
-            print(collect.text(collect.collect(archive, name, roster, zone)))
+            said = collect.text(collect.collect(archive, name, roster, zone))
         except (collect.Unreadable, OSError) as error:
-            print(f"{archive} cannot be collected: {error}.")
-            code = 2
+            said, code = f"{archive} cannot be collected: {error}.", 2
+        print(said)
     return code
 
 

@@ -21,6 +21,8 @@ from autograder.unpack import File, Unreadable
 from autograder.versions import EARLIEST, Line, Version
 
 NOTEBOOK = re.compile(r"\.ipynb(\s*\(\d+\)|-\d+|\.txt|\.json|\.download)*$", re.I)
+TASKS = re.compile(r"""(?:TODO |check\(\\?["']|"grade_id"\s*:\s*")([a-z][a-z0-9_]{0,40}[.-][a-z0-9_]{1,60})""")
+"""How a notebook's text names its tasks: banners, checks and nbgrader's ids."""
 NOT_A_NOTEBOOK = "It is not a notebook."
 
 
@@ -154,7 +156,7 @@ def _owners(batch: Batch, file: File) -> list[Owner]:
     if found or batch.export.system:
         return found
     if file.receipt:
-        who = file.receipt["student"].strip()
+        who = file.receipt["student"]
         return [Owner("receipt", who, (who,), who if exports.ID.fullmatch(who) else exports.as_id(who))] if who else []
     for part in PurePosixPath(file.path[0]).parts[:-1] if batch.roster else ():
         owner = Owner("", part, (part,))
@@ -220,7 +222,7 @@ def _named_in(text: str) -> list[str]:
 
 def _tasks_in(text: str) -> dict[str, int]:
     """How many tasks of each assignment a notebook's text names: in grade ids, TODO banners and checks, even where it is no valid JSON."""
-    words = set(re.findall(r"[a-z][a-z0-9_]*[.-][a-z0-9_]+", text))
+    words = set(TASKS.findall(text))
     counts: dict[str, int] = defaultdict(int)
     for task, name in course.tasks().items():
         counts[name] += task in words or course.grade_id(task) in words

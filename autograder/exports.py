@@ -192,11 +192,18 @@ def gradescope_metadata(content: bytes) -> dict[str, Any]:
 
 
 def moment(value: Any, zone: tzinfo | None) -> datetime | None:
-    """A time as it stands in a table or an export, in UTC; one without a zone is in `zone` (default: this machine's)."""
+    """A time as it stands in a table or an export, in UTC; one without a zone is in `zone` (default: this machine's).
+
+    None if it is no time, or not a whole one: "Thursday" or "10:00" would be another time on another day.
+    """
     if not isinstance(value, datetime):
         try:
-            value = dates.parse(str(value))
+            value, other = (
+                dates.parse(str(value)[:100], default=day) for day in (datetime(2001, 1, 1), datetime(2002, 2, 2))
+            )
         except (ValueError, OverflowError, TypeError):
+            return None
+        if value != other:
             return None
     try:
         aware = value if value.tzinfo else value.replace(tzinfo=zone) if zone else value.astimezone()
@@ -231,7 +238,7 @@ class Roster:
         found: list[Student] = []
         for match in (
             *(functools.partial(has_key, key, owner.system) for key in owner.keys),
-            functools.partial(_has_name, owner),
+            functools.partial(_has_name, owner, squash(owner.name)),
         ):
             found = found or [one for one in self.students if match(one)]
         if len(found) == 1:
@@ -266,7 +273,7 @@ def has_key(key: str, system: str, one: Student) -> bool:
     return key.casefold() in (value.casefold() for value in own if value)
 
 
-def _has_name(owner: Owner, one: Student) -> bool:
+def _has_name(owner: Owner, name: str, one: Student) -> bool:
     """Whether a line of the roster has this name, or has nothing but an id, which is the LMS's.
 
     Canvas' numbers are for good: somebody with another one is somebody else. Moodle's are for one assignment.
@@ -275,7 +282,7 @@ def _has_name(owner: Owner, one: Student) -> bool:
         return one.id in owner.keys
     if owner.system == "Canvas" and one.lms and not one.lms.startswith("anon"):
         return False
-    return squash(owner.name) in _spellings(one.name)
+    return name in _spellings(one.name)
 
 
 @functools.cache

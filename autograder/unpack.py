@@ -223,7 +223,7 @@ def _receipts(zipped: zipfile.ZipFile) -> dict[str, dict[str, Any]]:
             with contextlib.suppress(ValueError, RecursionError):
                 data = json.loads(content_of(zipped, info, MAX_RECEIPT).decode("utf-8"))
                 if isinstance(data, dict) and isinstance(data.get("files"), dict) and isinstance(data.get("student"), str):
-                    found[name.removesuffix("receipt.json")] = data
+                    found[name.removesuffix("receipt.json")] = {**data, "student": data["student"].strip()[:200]}
     return dict(sorted(found.items(), key=lambda pair: -len(pair[0])))
 
 

@@ -140,6 +140,28 @@ def test_canvas_keeps_time_of_an_export_before_the_due_date(folder):
     assert students(folder) == ["doejane_12345"] and timestamp(folder, "doejane_12345") == datetime(*BEFORE)
 
 
+def test_an_export_that_was_unpacked_and_zipped_again(folder):
+    files = {
+        "submissions/doejane_12345_67890_03_vpsde.ipynb": notebook(),
+        "__MACOSX/submissions/._doejane": b"x",
+        "submissions/.DS_Store": b"x",
+    }
+    run(export(folder, files))
+    run(
+        export(folder, {"Jane Doe_881_assignsubmission_file_/03_vpsde.ipynb": notebook()}, name="one.zip")
+    )  # and one folder is the student's
+    assert students(folder) == ["doejane_12345", "jane_doe"] and not the_list(folder)
+
+
+def test_a_due_date_that_was_moved_moves_what_counts_as_on_time(folder):
+    path = export(folder, {"doejane_12345_67890_03_vpsde.ipynb": notebook()}, AFTER)
+    run(path)
+    text = (folder / "course.toml").read_text()
+    (folder / "course.toml").write_text(text.replace(DUE.isoformat(), "2026-11-18T12:00:00"))
+    run(path)
+    assert timestamp(folder, "doejane_12345") == datetime(2026, 11, 18, 12) and len(kept(folder, "doejane_12345")) == 1
+
+
 @pytest.mark.slow
 def test_a_due_date_that_was_changed_in_the_gradebook_counts(folder, monkeypatch):
     from nbgrader.api import Gradebook
@@ -527,10 +549,10 @@ def test_rosters_of_many_kinds(folder, text, encoding):
 
 
 def test_lines_of_a_roster_that_cannot_be_used_are_said(folder, capsys):
-    text = "student id,name,lms id,submitted at\n../../x,Eve Lee,1,\n,Bob Roe,2,\ns1,Jane Doe,12345,soon\ns1,Jane Two,4,\n"
+    text = "student id,name,lms id,submitted at\n../../x,Eve Lee,1,\n,Bob Roe,2,\ns1,Jane Doe,12345,Thursday 10:00\ns1,Jane Two,4,\n"
     run(export(folder, {"doejane_12345_67890_03_vpsde.ipynb": notebook()}), "--roster", roster(folder, text))
     said = capsys.readouterr().out
-    for sentence in ("line 2: '../../x' cannot be a folder's name", "line 3: 'Bob Roe' has no id", "line 4: 'soon' is not a time", "line 5: the id 's1' is there twice"):  # fmt: skip
+    for sentence in ("line 2: '../../x' cannot be a folder's name", "line 3: 'Bob Roe' has no id", "line 4: 'Thursday 10:00' is not a time", "line 5: the id 's1' is there twice"):  # fmt: skip
         assert sentence in said
     assert students(folder) == ["s1"]
 
@@ -590,7 +612,7 @@ def test_hostile_archives_cost_only_what_they_touch(folder, monkeypatch, capsys,
         ("a_18_18_03_vpsde.ipynb", notebook("ok")),
         ("b_19_19_03_vpsde.ipynb", notebook("b")),
     ]
-    files += [("b_19_19_03_vpsde.ipynb", notebook("twin"))]
+    files += [("b_19_19_03_vpsde.ipynb", notebook("twin")), ("c_20_20_03_vpsde.ipynb", b"a" * 900_000)]
     outside = {path for path in tmp_path.rglob("*") if folder not in path.parents}
     with pytest.warns(UserWarning, match="Duplicate name"):
         path = export(folder, files, name="class.zip")
@@ -610,7 +632,7 @@ def test_hostile_archives_cost_only_what_they_touch(folder, monkeypatch, capsys,
             "a_4_4_link.zip",
             "a_11_11_deep.zip",
         ), name
-    assert students(folder) == ["a_18", "b_19"] and submitted(folder, "b_19") == notebook("twin")
+    assert students(folder) == ["a_18", "b_19", "c_20"] and submitted(folder, "b_19") == notebook("twin")
     assert sorted(kept(folder, "b_19")) == sorted([notebook("b"), notebook("twin")])
     written = {file for file in tmp_path.rglob("*") if folder not in file.parents} - outside
     assert written == {path} and not any(file.is_symlink() for file in (folder / "collected").rglob("*"))
