@@ -182,7 +182,7 @@ def _collect(options: argparse.Namespace) -> int:
     from pathlib import Path
     from zoneinfo import ZoneInfo
 
-    from autograder import collect, exports
+    from autograder import collect, lms
 
     name = _assignment(options.assignment) if options.assignment else None
     if options.assignment and name is None:
@@ -193,7 +193,7 @@ def _collect(options: argparse.Namespace) -> int:
         print(f"There is no time zone {options.timezone!r}; they are called such as Europe/Berlin or UTC.")
         return 2
     try:
-        roster = exports.read_roster(Path(options.roster), zone) if options.roster else None
+        roster = lms.read_roster(Path(options.roster), zone) if options.roster else None
     except ValueError as error:
         print(error)
         return 2

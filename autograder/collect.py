@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path, PurePosixPath
 
-from autograder import course, exports, intake, unpack, versions
-from autograder.exports import Export, Owner, Roster, Student
+from autograder import course, intake, lms, unpack, versions
+from autograder.lms import Export, Owner, Roster, Student
 from autograder.unpack import File, Unreadable
 from autograder.versions import EARLIEST, Line, Version
 
@@ -74,7 +74,7 @@ def collect(archive: Path, assignment: str | None = None, roster: Roster | None 
     folder, kept = batch.folder, set()
     try:
         for order, file in enumerate(unpack.read(archive, zone)):
-            if export.system != "Gradescope" or file.path != (export.top + exports.GRADESCOPE,):
+            if export.system != "Gradescope" or file.path != (export.top + lms.GRADESCOPE,):
                 _take(batch, folder, kept, file, order)
     except Unreadable as error:
         batch.lines.append(Line(archive.name, _sentence(str(error))))
@@ -157,7 +157,7 @@ def _owners(batch: Batch, file: File) -> list[Owner]:
         return found
     if file.receipt:
         who = file.receipt["student"]
-        return [Owner("receipt", who, (who,), who if exports.ID.fullmatch(who) else exports.as_id(who))] if who else []
+        return [Owner("receipt", who, (who,), who if lms.ID.fullmatch(who) else lms.as_id(who))] if who else []
     for part in PurePosixPath(file.path[0]).parts[:-1] if batch.roster else ():
         owner = Owner("", part, (part,))
         if batch.roster.find(owner)[0]:
@@ -174,10 +174,10 @@ def _student(batch: Batch, owner: Owner) -> Student:
     student, why = batch.roster.find(owner) if batch.roster else (Student(owner.suggested, owner.name), "")
     if student is None:
         raise Unmatched(why)
-    if not exports.ID.fullmatch(student.id):
+    if not lms.ID.fullmatch(student.id):
         raise Unmatched(f"No id for nbgrader can be made of {owner.name!r}; a roster (--roster) says what it is.")
     if len(batch.contested.get(student.id, ())) > 1 and not (
-        batch.roster and any(exports.has_key(key, owner.system, student) for key in owner.keys)
+        batch.roster and any(lms.has_key(key, owner.system, student) for key in owner.keys)
     ):
         raise Unmatched(
             f"Several people of this export would be {student.id!r}; a roster with the LMS's ids tells them apart."
@@ -217,7 +217,7 @@ def _which(name: str, text: str, path: str, wanted: str | None) -> tuple[str, st
 
 def _named_in(text: str) -> list[str]:
     """The assignments whose names stand in a file's name, whatever stands around and between their letters."""
-    return [name for name in course.assignment_names() if exports.squash(name) in exports.squash(text)]
+    return [name for name in course.assignment_names() if lms.squash(name) in lms.squash(text)]
 
 
 def _tasks_in(text: str) -> dict[str, int]:
@@ -234,7 +234,7 @@ def _receipt_remarks(batch: Batch, file: File, owner: Owner) -> list[str]:
     if not file.receipt:
         return []
     remarks, entry = [], file.receipt["files"].get(file.listed)
-    if exports.moment(file.receipt.get("time", ""), UTC) is None:
+    if lms.moment(file.receipt.get("time", ""), UTC) is None:
         remarks.append("Its receipt holds no time that can be read.")
     if not isinstance(entry, dict):
         remarks.append("Its receipt does not list it.")
@@ -260,10 +260,10 @@ def _when(owner: Owner, student: Student, file: File, due: datetime | None) -> t
     if exact is not None:
         return exact, True, ""
     seen = file.time or EARLIEST
-    receipt = exports.moment(file.receipt.get("time", ""), UTC)
+    receipt = lms.moment(file.receipt.get("time", ""), UTC)
     if owner.system == "receipt" and receipt is not None:
         return receipt, True, ""
-    exported = owner.system in exports.SYSTEMS and seen > EARLIEST  # then nothing can be younger than `seen`
+    exported = owner.system in lms.SYSTEMS and seen > EARLIEST  # then nothing can be younger than `seen`
     time = seen if receipt is None else min(receipt, seen) if exported else receipt
     if owner.late and due is None:
         why = f"{owner.system} says that it is late, and the course has no due date for it: nothing is taken off."

@@ -590,7 +590,7 @@ def test_hostile_archives_cost_only_what_they_touch(folder, monkeypatch, capsys,
         nested = pack({"in.zip": nested})
     cases = {
         "a_1_1_up.zip": (pack({"../../../up.ipynb": notebook("up")}), "Its path leads out of the archive."),
-        "a_2_2_root.zip": (pack({"/tmp/absolute.ipynb": notebook("abs")}), "Its path leads out of the archive."),
+        "a_2_2_root.zip": (pack({"/absolute.ipynb": notebook("abs")}), "Its path leads out of the archive."),
         "a_3_3_win.zip": (pack({"C:\\03_vpsde.ipynb": notebook("win")}), "Its path leads out of the archive."),
         "a_4_4_link.zip": (pack([link("03_vpsde.ipynb", "/etc/passwd")]), "links are not followed"),
         "a_5_5_bomb.zip": (pack({f"{n}.txt": zeros for n in range(5)}), "more files or more bytes"),
