@@ -59,6 +59,13 @@ def main(argv: list[str] | None = None) -> int:
     commands.add_parser(
         "release", help="build, release with nbgrader into the gradebook, and set due dates from course.toml"
     )
+    collect = commands.add_parser(
+        "collect", help="a zip from Canvas, Moodle or Gradescope, or receipts of submit(), into submitted/"
+    )
+    collect.add_argument("archives", nargs="+", metavar="ARCHIVE", help="the zip as it was downloaded")
+    collect.add_argument("--assignment", help="what it is about, such as 03; default: what each notebook is")
+    collect.add_argument("--roster", help="a CSV with the students' ids, names, email addresses, ids in the LMS")
+    collect.add_argument("--timezone", help="of times that name none, such as Europe/Berlin; default this machine's")
     grade = commands.add_parser(
         "grade", help="nbgrader autograde, judged by several processes; what follows -- goes to nbgrader"
     )
@@ -180,6 +187,37 @@ def _assignments(words: list[str]) -> list[str] | None:
 
     names = [_assignment(word) for word in words] or course.assignment_names()
     return None if None in names else names
+
+
+def _collect(options: argparse.Namespace) -> int:
+    from pathlib import Path
+    from zoneinfo import ZoneInfo
+
+    from autograder import collect, lms
+
+    name = _assignment(options.assignment) if options.assignment else None
+    if options.assignment and name is None:
+        return 2
+    try:
+        zone = ZoneInfo(options.timezone) if options.timezone else None
+    except (ValueError, OSError, KeyError):
+        print(f"There is no time zone {options.timezone!r}; they are called such as Europe/Berlin or UTC.")
+        return 2
+    try:
+        roster = lms.read_roster(Path(options.roster), zone) if options.roster else None
+    except ValueError as error:
+        print(error)
+        return 2
+    if roster:
+        print(f"{roster.source}: {len(roster.students)} students; {roster.about}.", *roster.problems, sep="\n")
+    code = 0
+    for archive in map(Path, options.archives):
+        try:
+            said = collect.text(collect.collect(archive, name, roster, zone))
+        except (collect.Unreadable, OSError) as error:
+            said, code = f"{archive} cannot be collected: {error}.", 2
+        print(said)
+    return code
 
 
 def _grade(options: argparse.Namespace) -> int:

@@ -110,7 +110,7 @@ def read_file(path: Path, limit: int) -> bytes:
 def read_notebook(path: Path) -> nbformat.NotebookNode:
     """Read a notebook of any version; one that is refused or unreadable gives an empty notebook with a note about it."""
     try:
-        raw = json.loads(_decode(read_file(path, MAX_NOTEBOOK)))
+        raw = json.loads(decode(read_file(path, MAX_NOTEBOOK)))
         if not isinstance(raw, dict):
             raise ValueError("it holds no notebook")
         version = raw.get("nbformat", 4)
@@ -129,10 +129,10 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
     return nbformat.v4.new_notebook(metadata={"diffusion_labs": {"notes": [note]}})
 
 
-def _decode(content: bytes) -> str:
+def decode(content: bytes) -> str:
     """Text from bytes: UTF-8 as notebooks are, UTF-16 as some editors save, or what every byte can be read as."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return content.decode("utf-16")
+        return content.decode("utf-16", "replace")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
