@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from autograder import course, keys, salvage
+from autograder import course, keys, opened, salvage
 from autograder.runner import SECONDS, Runner, WorkerDied
 from helpers.checks import public_items
 from helpers.judge import Verdict, judge, summary
@@ -52,7 +52,9 @@ def judge_notebook(notebook: Any, assignment: str, student: str, runner: Runner 
     deadline = time.monotonic() + NOTEBOOK_SECONDS
     for task in source.tasks:
         answer = answers.get(course.grade_id(task), "")
-        if time.monotonic() < deadline:
+        if opened.is_open(task, student):
+            verdict = Verdict(task, False, (), opened.WORTH)
+        elif time.monotonic() < deadline:
             verdict = judge_answer(task, answer, index, runner or shared_runner(), carried)
         else:
             verdict = Verdict(

@@ -14,6 +14,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+attached: dict[str, dict[str, type]] = {}
+"""By name of a class and name of a method: the class that the method was attached to last."""
+
 
 def attach(cls: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make the decorated function a method of `cls`, so that a class can be written over several cells.
@@ -27,6 +30,7 @@ def attach(cls: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
     def put(function: Callable[..., Any]) -> Callable[..., Any]:
         setattr(cls, function.__name__, function)
+        attached.setdefault(cls.__qualname__, {})[function.__name__] = cls
         return function
 
     return put

@@ -6,7 +6,7 @@ from html import escape
 
 from helpers.judge import Verdict
 
-_GOOD, _BAD = "#0072B2", "#D55E00"  # blue and vermilion of Okabe and Ito: distinct with any colour vision
+GOOD, BAD = "#0072B2", "#D55E00"  # blue and vermilion of Okabe and Ito: distinct with any colour vision
 _NEUTRAL = "#009E73"  # their green, for what is no verdict
 
 
@@ -43,8 +43,14 @@ def show(verdict: Verdict) -> None:
 
 def note(title: str, *sentences: str) -> Panel:
     """A panel with a title and some sentences."""
-    rows = [f'<div style="margin-top:4px">{escape(sentence)}</div>' for sentence in sentences]
-    return Panel("\n".join([title, *(f"  {sentence}" for sentence in sentences)]), _frame(_NEUTRAL, title, rows))
+    return framed(
+        title, list(sentences), [f'<div style="margin-top:4px">{escape(sentence)}</div>' for sentence in sentences]
+    )
+
+
+def framed(title: str, lines: list[str], rows: list[str]) -> Panel:
+    """A panel with a title, lines of text for a terminal, and the same as pieces of HTML, which must be escaped already."""
+    return Panel("\n".join([title, *(f"  {line}" for line in lines)]), _frame(_NEUTRAL, title, rows))
 
 
 def text(verdict: Verdict) -> str:
@@ -60,14 +66,14 @@ def text(verdict: Verdict) -> str:
 
 def html(verdict: Verdict) -> str:
     """The panel as HTML: inline styles only, no script, legible on light and dark pages."""
-    colour = _GOOD if verdict.passed else _BAD
+    colour = GOOD if verdict.passed else BAD
     rows = []
     for line in verdict.lines:
         mark = "✓" if line.ok else "✗"
         observed = f'<span style="opacity:.75">: {escape(line.observed)}</span>' if line.observed else ""
         rows.append(
             f'<div style="padding:1px 0 1px 1.4em;text-indent:-1.4em">'
-            f'<b style="color:{_GOOD if line.ok else _BAD};display:inline-block;width:1.4em;text-indent:0">{mark}</b>'
+            f'<b style="color:{GOOD if line.ok else BAD};display:inline-block;width:1.4em;text-indent:0">{mark}</b>'
             f"{escape(line.title)}{observed}</div>"
         )
     if not verdict.passed:
