@@ -35,7 +35,7 @@ class NotHere(Exception):
 
 @dataclass
 class Found:
-    """A notebook as it will be handed in: its bytes, where they come from, and what was seen in them."""
+    """A notebook as it will be handed in: its bytes, where they come from, and its cells (of outputs, what each kind of data shows)."""
 
     assignment: str
     content: bytes
@@ -157,10 +157,7 @@ def _look(content: bytes, name: str, saved: datetime | None = None) -> Found:
     found = Found("", content, name, saved)
     try:
         cells = json.loads(content.decode("utf-8"))["cells"]
-        found.cells = [
-            {**cell, "source": "".join(cell.get("source") or ""), "metadata": cell.get("metadata") or {}}
-            for cell in cells if isinstance(cell, dict) and isinstance(cell.get("source", ""), (str, list))
-        ]  # fmt: skip
+        found.cells = [_tidy(cell) for cell in cells if isinstance(cell, dict)]
     except (ValueError, KeyError, TypeError, RecursionError):
         found.problem = (
             "It cannot be read as a notebook, so nothing in it can be graded; save it again and call submit() once more."
@@ -174,6 +171,24 @@ def _look(content: bytes, name: str, saved: datetime | None = None) -> Found:
     best = max(known, key=lambda assignment: len(tasks & set(known[assignment]["tasks"])))
     found.assignment = stem if stem in known else best if tasks & set(known[best]["tasks"]) else ""
     return found
+
+
+def _tidy(cell: dict[str, Any]) -> dict[str, Any]:
+    """A cell with a source, metadata and outputs of the kinds that they should be, whatever they are."""
+    outputs = cell.get("outputs") if isinstance(cell.get("outputs"), list) else []
+    return {
+        **cell, "source": _joined(cell.get("source")), "metadata": _dict(cell.get("metadata")),
+        "outputs": [_dict(_dict(output).get("data")) for output in outputs],
+    }  # fmt: skip
+
+
+def _joined(text: Any) -> str:
+    """The text of a cell or an output, which notebooks keep as one string or as a list of lines."""
+    return "".join(map(str, text)) if isinstance(text, list) else text if isinstance(text, str) else ""
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def in_colab() -> bool:
@@ -191,8 +206,8 @@ def _from_colab() -> Found:
     except Exception as error:  # a part of Colab that is not ours, and has no promises
         raise NotHere(f"Colab did not hand over the notebook ({type(error).__name__}): choose File, Download, Download .ipynb in its menu, "
                       "and hand in that file.") from None  # fmt: skip
-    meta = notebook.get("metadata") if isinstance(notebook.get("metadata"), dict) else {}
-    found = _look(content, str((meta.get("colab") or {}).get("name") or "the open notebook"))
+    name = _dict(_dict(_dict(notebook).get("metadata")).get("colab")).get("name")
+    found = _look(content, str(name or "the open notebook"))
     if not found.assignment:
         raise NotHere(f"{found.origin} is no notebook of this course: it has another name and none of the course's tasks.")
     return found
@@ -264,8 +279,7 @@ def _code(found: Found) -> list[dict[str, Any]]:
 def _identity(cell: dict[str, Any]) -> str:
     """The id of a cell: nbgrader's, else the notebook's, else the one that Colab keeps."""
     meta = cell["metadata"]
-    grader = meta.get("nbgrader") if isinstance(meta.get("nbgrader"), dict) else {}
-    return str(grader.get("grade_id") or cell.get("id") or meta.get("id") or "")
+    return str(_dict(meta.get("nbgrader")).get("grade_id") or cell.get("id") or meta.get("id") or "")
 
 
 def _answers(cell: dict[str, Any], task: str) -> bool:
@@ -290,9 +304,7 @@ def _cell(found: Found, function: str, task: str) -> dict[str, Any] | None:
 
 def _shown(found: Found, task: str) -> str:
     """What the panel of a task's check shows in the file, as text; "" if it is not there."""
-    outputs = (_cell(found, "check", task) or {}).get("outputs") or []
-    shown = [(out.get("data") or {}).get("text/plain") or "" for out in outputs if isinstance(out, dict)]
-    return "".join(text if isinstance(text, str) else "".join(text) for text in shown)
+    return "".join(_joined(data.get("text/plain")) for data in (_cell(found, "check", task) or {}).get("outputs", []))
 
 
 def _check_state(found: Found, task: str, known: dict[str, Any]) -> str:
