@@ -11,7 +11,7 @@ from importlib import resources
 from typing import Any
 
 from helpers import panel, records, stale, unlocking
-from helpers.judge import Verdict, judge
+from helpers.judge import BLANK, Verdict, judge
 from helpers.notebook import grading
 
 _passed: set[str] = set()
@@ -48,8 +48,9 @@ def _notes(verdict: Verdict, objects: tuple[Any, ...], space: dict[str, Any]) ->
     """Keep what a student's own check found; sentences about that, and about objects that are older than their class."""
     if records.shell() is not None:
         stale.watch(records.shell())
+    passed = None if verdict.sentence.startswith(BLANK) else verdict.passed
     opened = [unlocking.WORTH] if verdict.task in unlocking.opened else []
-    return [*stale.notes(objects, space), *opened, *filter(None, [records.keep(verdict.task, passed=verdict.passed)])]
+    return [*stale.notes(objects, space), *opened, *filter(None, [records.keep(verdict.task, passed=passed)])]
 
 
 def run_check(task: str, *objects: Any, seconds: float = 20.0) -> Verdict:

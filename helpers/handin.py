@@ -24,8 +24,8 @@ from helpers.notebook import grading
 
 LIMIT = 50_000_000
 """Bytes of a notebook that the grader takes."""
-DRAWS = re.compile(r"^(?!\s)[^#\n]*\b(plt|plots)\.(?!style\b)", re.M)
-"""How a cell that draws a figure looks."""
+DRAWS = re.compile(r"^(?!\s|def |class |import |from )[^#\n]*\b(plt|plots)\.(?!style\b)", re.M)
+"""A line of a cell that draws a figure; a cell that sets the style only prepares for that."""
 DRIVE_FOLDER = "diffusion-labs"
 
 
@@ -253,7 +253,7 @@ def missing(found: Found) -> list[str]:
     bare = [
         cell
         for cell in _code(found)
-        if DRAWS.search(cell["source"]) and not cell.get("outputs") and not any(_answers(cell, t) for t in tasks)
+        if draws(cell["source"]) and not cell["outputs"] and not any(_answers(cell, t) for t in tasks)
     ]
     if bare:
         first = next(line for line in bare[0]["source"].splitlines() if DRAWS.match(line)).strip()[:60]
@@ -270,6 +270,11 @@ def missing(found: Found) -> list[str]:
             f"The notebook has {len(found.content) / 1e6:.0f} MB, and the grader takes {LIMIT / 1e6:g}: clear large outputs.",
         )
     return sentences
+
+
+def draws(source: str) -> bool:
+    """Whether a cell is one that draws a figure."""
+    return bool(DRAWS.search(source)) and "plots.style()" not in source
 
 
 def _code(found: Found) -> list[dict[str, Any]]:

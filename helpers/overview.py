@@ -42,7 +42,7 @@ def _row(name: str, known: dict[str, dict[str, Any]]) -> dict[str, Any]:
 def _state(entry: dict[str, Any] | None) -> str:
     if entry is None:
         return "not tried"
-    return "opened" if entry["opened"] else "passed" if entry["passed"] else "failed"
+    return "opened" if entry["opened"] else {True: "passed", False: "failed"}.get(entry["passed"], "not tried")
 
 
 def _blank(name: str) -> list[str] | None:

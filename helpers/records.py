@@ -78,7 +78,7 @@ def keep(task: str, **what: Any) -> str:
 
 
 def read() -> tuple[dict[str, dict[str, Any]], list[str]]:
-    """The last line about each task (`passed`, `time`, `cell`, and `opened` if it ever was), and sentences about what is unreadable."""
+    """The last line about each task (`passed`, None if nothing was filled in; `time`, `cell`, `opened` if it ever was), and sentences about what is unreadable."""
     found: dict[str, dict[str, Any]] = {}
     path, broken = place(), 0
     try:
@@ -91,7 +91,7 @@ def read() -> tuple[dict[str, dict[str, Any]], list[str]]:
             task, when = entry["task"], datetime.fromisoformat(entry["time"])
             opened = bool(entry.get("opened") or found.get(task, {}).get("opened"))
             found[task] = {
-                "passed": entry.get("passed") is True, "time": when if when.tzinfo else when.replace(tzinfo=UTC),
+                "passed": entry.get("passed"), "time": when if when.tzinfo else when.replace(tzinfo=UTC),
                 "cell": entry.get("cell"), "opened": opened,
             }  # fmt: skip
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -50,6 +50,17 @@ def test_committed_keys_are_current(name):  # that they name every known mistake
         assert {w["id"]: w["says"] for w in item["wrong"]} == {m.id: m.says for m in keys.misconceptions(task)}, task
 
 
+def test_the_committed_outline_is_current_and_repeats_itself(monkeypatch):
+    written = {}
+    monkeypatch.setattr(build, "_write", lambda path, text: written.update({path: text}))
+    build.write_outline()
+    ((path, text),) = written.items()
+    assert path.read_text(encoding="utf-8") == text, "run `make build` and commit helpers/course.json"
+    outline = json.loads(text)
+    assert {task: name for name in outline for task in outline[name]["tasks"]} == course.tasks()
+    assert [name for name in outline if outline[name]["extra_credit"]] == course.settings()["extra_credit"]["assignments"]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_student_notebooks(name):
     notebook = nbformat.read(REPOSITORY / "notebooks" / name / f"{name}.ipynb", as_version=4)

@@ -56,6 +56,7 @@ def test_checks_are_kept_and_progress_shows_them(shell, capsys, tmp_path):
     lines = [json.loads(line) for line in (tmp_path / records.FILE).read_text().split("\n") if line]
     assert [(line["task"], line["passed"]) for line in lines] == [("sampling.gaussian", True), ("sampling.log_prob", False)]
     assert lines[0]["cell"] == records.digest(RIGHT) and set(lines[0]) == {"task", "passed", "time", "cell"}
+    run(shell, capsys, "def perturb(*_): raise NotImplementedError('sampling.perturb')\ncheck('sampling.perturb', perturb)")
     out = run(shell, capsys, "from helpers import progress\nprogress()")
     assert "by your own checks; grading uses other numbers" in out
     assert "█▒·····  1 passed, 1 failed, 5 not tried; 3 of 20 points; written: none" in out
