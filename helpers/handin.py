@@ -65,8 +65,8 @@ def submit(*notebooks: str, student: str = "") -> None:
         now = datetime.now(UTC).replace(microsecond=0)
         receipt = receipt_of(found, student, now)
         path = _write(found, receipt, student, now)
-    except NotHere as error:
-        panel.note("Nothing was written", str(error)).show()
+    except (NotHere, OSError) as error:
+        panel.note("Nothing was written", f"{records.reason(error)}." if isinstance(error, OSError) else str(error)).show()
         return
     _show(path, found, receipt, _hand_over(path))
 

@@ -43,7 +43,7 @@ def place() -> Path:
     above = [here, *here.parents]
     there = [folder for folder in above if (folder / FILE).exists()]
     course = [folder for folder in above if (folder / "helpers" / "checks.py").exists()]
-    new = [folder for folder in (*course, here, Path.home()) if os.access(folder, os.W_OK)]
+    new = [folder for folder in (*course, here, Path(os.path.expanduser("~"))) if os.access(folder, os.W_OK)]
     return (there + new + [here])[0] / FILE
 
 
@@ -80,11 +80,12 @@ def keep(task: str, **what: Any) -> str:
 def read() -> tuple[dict[str, dict[str, Any]], list[str]]:
     """The last line about each task (`passed`, None if nothing was filled in; `time`, `cell`, `opened` if it ever was), and sentences about what is unreadable."""
     found: dict[str, dict[str, Any]] = {}
-    path, broken = place(), 0
+    broken = 0
     try:
+        path = place()
         lines = path.read_bytes().decode("utf-8", "replace").splitlines() if path.exists() else []
     except OSError as error:
-        return {}, [f"{path.name} cannot be read: {reason(error)}."]
+        return {}, [f"{FILE} cannot be read: {reason(error)}."]
     for line in filter(str.strip, lines):
         try:
             entry = json.loads(line)

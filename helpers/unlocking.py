@@ -32,7 +32,9 @@ def unlock(task: str, key: str = "") -> None:
         return
     space = sys._getframe(1).f_globals
     try:
-        source = decode(key or Path(f"{task}.open").read_text(encoding="utf-8"), task)
+        name, source = decode(key or Path(f"{task}.open").read_text(encoding="utf-8"))
+        if name != task:
+            raise ValueError(f"This is the key of {name}, not of {task}.")
         _run(source, task, space)
     except OSError as error:
         why = f"{task}.open: {records.reason(error)}"
@@ -54,24 +56,20 @@ def encode(task: str, source: str) -> str:
     return base64.urlsafe_b64encode(zlib.compress(json.dumps([task, source]).encode(), 9)).decode()
 
 
-def decode(key: str, task: str) -> str:
-    """The answer in a key.
+def decode(key: str) -> tuple[str, str]:
+    """The task of a key, and the answer in it.
 
     Raises:
-        ValueError: with a sentence, if it is no key, not a whole one, or that of another task.
+        ValueError: with a sentence, if it is no key, or not a whole one.
     """
     try:
         packed = base64.b64decode("".join(key.split()), altchars=b"-_", validate=True)
-        name, source = json.loads(zlib.decompress(packed))
-        if not isinstance(name, str) or not isinstance(source, str):
-            raise TypeError
+        task, source = json.loads(zlib.decompress(packed))
+        if isinstance(task, str) and isinstance(source, str):
+            return task, source
     except (binascii.Error, zlib.error, ValueError, TypeError):
-        raise ValueError(
-            "This is not a key, or a part of it is missing: copy all of it, as your instructor gave it to you."
-        ) from None
-    if name != task:
-        raise ValueError(f"This is the key of {name}, not of {task}.")
-    return source
+        pass
+    raise ValueError("This is not a key, or a part of it is missing: copy all of it, as your instructor gave it to you.")
 
 
 def _run(source: str, task: str, space: dict[str, Any]) -> None:

@@ -41,7 +41,7 @@ def test_the_command_writes_a_key_and_records_for_whom(folder, capsys):
     assert main(["open", TASK, "--student", "bob"]) == main(["open", TASK, "--student", "ada"]) == 0
     out = capsys.readouterr().out
     key = (folder / "opened" / f"{TASK}.open").read_text()
-    assert unlocking.decode(key, TASK) == course.load(NAME).answer(TASK)
+    assert unlocking.decode(key) == (TASK, course.load(NAME).answer(TASK))
     assert f'unlock("{TASK}", "{key.strip()}")' in out and "open for ada" in out
     assert json.loads((folder / "opened.json").read_text()) == {TASK: ["ada", "bob"]}
     assert opened.is_open(TASK, "ada") and not opened.is_open(TASK, "cem") and not opened.is_open("sampling.mixture", "ada")

@@ -272,4 +272,4 @@ def test_a_key_in_a_file_beside_the_notebook_opens(shell, capsys, tmp_path):
 
 def test_every_task_has_a_key_that_gives_its_answer_back():
     for task, name in course.tasks().items():
-        assert unlocking.decode(opened_task(task), task) == course.load(name).answer(task)
+        assert unlocking.decode(opened_task(task)) == (task, course.load(name).answer(task))
