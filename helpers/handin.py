@@ -356,6 +356,8 @@ def _hand_over(path: Path) -> str:
     """What to do with the zip now. In Colab it is copied to Drive, if that is mounted, or offered as a download."""
     if not in_colab():
         return f"It is in {path.parent}. Hand in this one file."
+    if path.is_relative_to(records.DRIVE):
+        return f"It is on your Google Drive, in {path.parent.name}. Hand in this one file."
     if records.DRIVE.is_dir():
         try:
             (records.DRIVE / DRIVE_FOLDER).mkdir(exist_ok=True)
@@ -380,7 +382,7 @@ def _show(path: Path, found: list[Found], receipt: dict[str, Any], where: str) -
     if not receipt["student"]:
         ask = 'Whose work is this? The receipt does not say: call submit(student="your id") with the id that your instructor knows.'
         lines.append(f"! {ask}")
-        rows.append(_row("!", ask))
+        rows.append(panel.marked(False, ask))
     for one in found:
         entry = receipt["files"][one.name]
         lines += [f"{one.name}, {entry['bytes']:,} bytes", f"  SHA-256 {entry['sha256']}"]
@@ -391,16 +393,11 @@ def _show(path: Path, found: list[Found], receipt: dict[str, Any], where: str) -
             rows.append(f'<div style="opacity:.8">from {escape(one.origin)}</div>')
         for sentence in missing(one):
             lines.append(f"  ! {sentence}")
-            rows.append(_row("!", sentence))
+            rows.append(panel.marked(False, sentence))
         if not missing(one):
             lines.append("  ✓ Nothing is missing.")
-            rows.append(_row("✓", "Nothing is missing."))
+            rows.append(panel.marked(True, "Nothing is missing."))
     last = "Missing things do not matter to the zip: it is written. After a change, save, and call submit() again; the last one counts."
     lines.append(last)
     rows.append(f'<div style="margin-top:8px;opacity:.8">{escape(last)}</div>')
     panel.framed(f"Ready to hand in: {path.name}", lines, rows).show()
-
-
-def _row(mark: str, sentence: str) -> str:
-    return (f'<div style="padding:1px 0 1px 1.4em;text-indent:-1.4em;overflow-wrap:anywhere"><b style="display:inline-block;width:1.4em;'
-            f'text-indent:0;color:{panel.GOOD if mark == "✓" else panel.BAD}">{mark}</b>{escape(sentence)}</div>')  # fmt: skip

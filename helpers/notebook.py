@@ -14,9 +14,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-attached: dict[str, dict[str, type]] = {}
-"""By name of a class and name of a method: the class that the method was attached to last."""
-
 
 def attach(cls: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make the decorated function a method of `cls`, so that a class can be written over several cells.
@@ -34,6 +31,10 @@ def attach(cls: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         return function
 
     return put
+
+
+attached: dict[str, dict[str, type]] = {}
+"""By name of a class and name of a method: the class that the method was attached to last."""
 
 
 def grading() -> bool:

@@ -117,15 +117,6 @@ def _text(rows: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-STYLE = {
-    "passed": f"background:{panel.GOOD}",
-    "failed": f"background:repeating-linear-gradient(45deg,{panel.BAD} 0 4px,transparent 4px 7px)",
-    "opened": "background:repeating-linear-gradient(90deg,#888 0 2px,transparent 2px 5px)",
-    "not tried": "background:transparent",
-}
-"""How the parts of a bar look: told apart by texture too, not by colour alone."""
-
-
 def _html(rows: list[dict[str, Any]]) -> str:
     """The table for a notebook: inline styles only, no script; the bars repeat what the words beside them say."""
     cell = "text-align:left;vertical-align:top;padding:3px 12px 3px 0;background:none;border:0"
@@ -135,13 +126,9 @@ def _html(rows: list[dict[str, Any]]) -> str:
     )
     body = ""
     for row in rows:
-        parts = "".join(
-            f'<span style="flex:{count};{STYLE[state]}"></span>' for state, count in row["counts"].items() if count
-        )
         credit = '<br><span style="opacity:.75">extra credit</span>' if row["extra"] else ""
-        bar = f'<div aria-hidden="true" style="display:flex;height:10px;width:14em;border:1px solid currentColor;margin-top:4px">{parts}</div>'
         body += (f'<tr style="background:none"><th scope="row" style="{cell};font-weight:400">{escape(row["title"])}{credit}</th>'
-                 f'<td style="{cell}">{bar}{_counts(row)}</td><td style="{cell};white-space:nowrap">{row["points"]:g} of {row["most"]:g}</td>'
+                 f'<td style="{cell}">{panel.stripes(row["counts"])}{_counts(row)}</td><td style="{cell};white-space:nowrap">{row["points"]:g} of {row["most"]:g}</td>'
                  f'<td style="{cell}">{_written(row)}</td></tr>')  # fmt: skip
     return (f'<table aria-label="{TITLE}" style="border-collapse:collapse;border:0;font-size:13px;margin:4px 0;color:inherit">'
             f'<thead><tr style="background:none">{heads}</tr></thead><tbody>{body}</tbody></table>')  # fmt: skip

@@ -6,7 +6,7 @@ from html import escape
 
 from helpers.judge import Verdict
 
-GOOD, BAD = "#0072B2", "#D55E00"  # blue and vermilion of Okabe and Ito: distinct with any colour vision
+_GOOD, _BAD = "#0072B2", "#D55E00"  # blue and vermilion of Okabe and Ito: distinct with any colour vision
 _NEUTRAL = "#009E73"  # their green, for what is no verdict
 
 
@@ -53,6 +53,28 @@ def framed(title: str, lines: list[str], rows: list[str]) -> Panel:
     return Panel("\n".join([title, *(f"  {line}" for line in lines)]), _frame(_NEUTRAL, title, rows))
 
 
+def marked(ok: bool, sentence: str) -> str:
+    """A line of HTML with a mark before it: a tick, or an exclamation mark."""
+    colour, mark = (_GOOD, "✓") if ok else (_BAD, "!")
+    return (f'<div style="padding:1px 0 1px 1.4em;text-indent:-1.4em;overflow-wrap:anywhere"><b style="color:{colour};'
+            f'display:inline-block;width:1.4em;text-indent:0">{mark}</b>{escape(sentence)}</div>')  # fmt: skip
+
+
+def stripes(share: dict[str, int]) -> str:
+    """A bar of HTML in parts for `passed`, `failed`, `opened` and what is left; told apart by texture too, not by colour alone.
+
+    It is for the eye: whoever uses it says the same in words beside it.
+    """
+    looks = {
+        "passed": f"background:{_GOOD}",
+        "failed": f"background:repeating-linear-gradient(45deg,{_BAD} 0 4px,transparent 4px 7px)",
+        "opened": "background:repeating-linear-gradient(90deg,#888 0 2px,transparent 2px 5px)",
+    }
+    parts = "".join(f'<span style="flex:{count};{looks.get(state, "")}"></span>' for state, count in share.items() if count)
+    return (f'<div aria-hidden="true" style="display:flex;height:10px;max-width:14em;min-width:6em;border:1px solid currentColor;'
+            f'margin-top:4px">{parts}</div>')  # fmt: skip
+
+
 def text(verdict: Verdict) -> str:
     """The panel as plain text."""
     rows = [f"{'✓' if verdict.passed else '✗'} {verdict.task}: {'right' if verdict.passed else 'not yet'}"]
@@ -66,14 +88,14 @@ def text(verdict: Verdict) -> str:
 
 def html(verdict: Verdict) -> str:
     """The panel as HTML: inline styles only, no script, legible on light and dark pages."""
-    colour = GOOD if verdict.passed else BAD
+    colour = _GOOD if verdict.passed else _BAD
     rows = []
     for line in verdict.lines:
         mark = "✓" if line.ok else "✗"
         observed = f'<span style="opacity:.75">: {escape(line.observed)}</span>' if line.observed else ""
         rows.append(
             f'<div style="padding:1px 0 1px 1.4em;text-indent:-1.4em">'
-            f'<b style="color:{GOOD if line.ok else BAD};display:inline-block;width:1.4em;text-indent:0">{mark}</b>'
+            f'<b style="color:{_GOOD if line.ok else _BAD};display:inline-block;width:1.4em;text-indent:0">{mark}</b>'
             f"{escape(line.title)}{observed}</div>"
         )
     if not verdict.passed:

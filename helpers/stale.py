@@ -44,7 +44,7 @@ def _after_cell(*_: Any) -> None:
         mine = {id(value): value for name, value in space.items() if not name.startswith("_") and name not in ("In", "Out")}
         now = set(notes(tuple(value for value in mine.values() if _by_a_cell(value, space)), space))
         if now - _said:
-            panel.note("A cell above was run again", *sorted(now - _said)).show()
+            panel.note("A class was defined again", *sorted(now - _said)).show()
         _said = now
 
 

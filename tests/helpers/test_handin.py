@@ -296,6 +296,10 @@ def test_in_colab_a_mounted_drive_gets_a_copy(here, colab, capsys, monkeypatch):
     path, _, _ = handed_in(here)
     assert (drive / "diffusion-labs" / path.name).read_bytes() == path.read_bytes() and colab["downloads"] == []
     assert "It is on your Google Drive, in the folder diffusion-labs." in capsys.readouterr().out
+    monkeypatch.chdir(drive)  # somebody who works on Drive has it there already
+    submit(student="bob")
+    assert "It is on your Google Drive, in MyDrive." in capsys.readouterr().out
+    assert [path.name for path in drive.rglob("handin-bob*")] == [path.name for path in drive.glob("handin-bob*")]
 
 
 @pytest.mark.parametrize("answer", [None, {}, {"error": "x"}, 3])

@@ -10,7 +10,7 @@ import pytest
 
 from autograder import course
 from autograder.opened import encode
-from helpers import notebook, overview, records, stale, unlocking
+from helpers import notebook, overview, panel, records, stale, unlocking
 
 RIGHT = """# ==== TODO sampling.gaussian: about 2 lines ====
 import torch
@@ -131,11 +131,9 @@ def test_a_file_that_cannot_be_written_is_one_sentence_once_and_the_check_goes_o
 def test_the_panel_tells_its_states_apart_without_colour_and_runs_nothing(shell):
     rows = [overview._row("01_sampling", {"sampling.gaussian": {"passed": True, "opened": False, "time": None}})]
     html = overview._html(rows)
-    assert (
-        'scope="row"' in html
-        and "1 passed, 6 not tried" in html
-        and "<script" not in html
-        and "repeating-linear-gradient" in overview.STYLE["failed"]
+    assert 'scope="row"' in html and "1 passed, 6 not tried" in html and "<script" not in html
+    assert "repeating-linear-gradient" in panel.stripes({"failed": 1}) and "gradient" not in panel.stripes(
+        {"passed": 1, "not tried": 2}
     )
 
 
