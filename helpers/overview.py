@@ -130,8 +130,8 @@ def _html(rows: list[dict[str, Any]]) -> str:
         body += (f'<tr style="background:none"><th scope="row" style="{cell};font-weight:400">{escape(row["title"])}{credit}</th>'
                  f'<td style="{cell}">{panel.stripes(row["counts"])}{_counts(row)}</td><td style="{cell};white-space:nowrap">{row["points"]:g} of {row["most"]:g}</td>'
                  f'<td style="{cell}">{_written(row)}</td></tr>')  # fmt: skip
-    return (f'<table aria-label="{TITLE}" style="border-collapse:collapse;border:0;font-size:13px;margin:4px 0;color:inherit">'
-            f'<thead><tr style="background:none">{heads}</tr></thead><tbody>{body}</tbody></table>')  # fmt: skip
+    return (f'<div style="overflow-x:auto"><table aria-label="{TITLE}" style="border-collapse:collapse;border:0;font-size:13px;margin:4px 0;color:inherit">'
+            f'<thead><tr style="background:none">{heads}</tr></thead><tbody>{body}</tbody></table></div>')  # fmt: skip
 
 
 def _line(sentence: str) -> str:

@@ -90,6 +90,13 @@ def test_headings_are_in_order(name):
     assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
 
 
+def test_every_notebook_ends_with_progress_and_submit_in_the_same_words():
+    ends = [[(cell.kind, cell.source) for cell in course.load(name).cells[-3:]] for name in NAMES]
+    assert all(end == ends[0] for end in ends)
+    assert "progress()" in ends[0][1][1] and 'submit(student="")' in ends[0][2][1]
+    assert all(kind == "show" for kind, _ in ends[0])
+
+
 def test_a_written_question_becomes_a_task_cell_with_an_answer_cell_and_loses_its_mark_scheme():
     cells = build._written(
         course.Cell("written", "Why?\n\n=== BEGIN MARK SCHEME ===\nx\n=== END MARK SCHEME ===", "markdown", "a.why", 3)

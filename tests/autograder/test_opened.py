@@ -70,6 +70,7 @@ def test_a_broken_record_stops_grading_and_opening_with_one_sentence_and_is_kept
     assert "Nothing is graded" in capsys.readouterr().err and (folder / "opened.json").read_text() == text
 
 
+@pytest.mark.slow  # six answers are judged
 def test_an_opened_task_gives_no_points_and_all_others_do(folder, runner):
     opened.open_task(TASK, ["ada"])
     checks = {course.grade_id(task, "check"): task for task in course.load(NAME).tasks}
