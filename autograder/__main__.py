@@ -78,6 +78,13 @@ def main(argv: list[str] | None = None) -> int:
     )
     report.add_argument("assignment", help="such as 03_vpsde; 03; or all")
     commands.add_parser("table", help="print the class as a table of points with the first mistake")
+    opening = commands.add_parser(
+        "open", help="open a task for students who are stuck: a key to its answer, and no points for it"
+    )
+    opening.add_argument("task", help="such as vpsde.loss")
+    opening.add_argument(
+        "--student", action="append", default=[], metavar="ID", help="for this one (can be repeated); default everybody"
+    )
     options = parser.parse_args(argv)
     return globals()[f"_{options.command}"](options)
 
@@ -233,7 +240,7 @@ def _grade(options: argparse.Namespace) -> int:
             print(f"{len(changes)} answers would be graded otherwise; nothing was written.")
             return 0
         return parallel.grade(name, options.jobs, tuple(options.arguments))
-    except sandbox.NoSandbox as error:
+    except (sandbox.NoSandbox, ValueError) as error:
         print(error)
         return 1
 
@@ -252,6 +259,23 @@ def _table(_: argparse.Namespace) -> int:
     from autograder import table
 
     print(table.text(table.rows()))
+    return 0
+
+
+def _open(options: argparse.Namespace) -> int:
+    from autograder import opened
+
+    try:
+        path, key = opened.open_task(options.task, options.student)
+    except (OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    who = ", ".join(options.student) or "everybody, also for those who have solved it"
+    print(f"{options.task} is open for {who}: from the next grading on it is worth no points for them.")
+    print(f"Give them the file {path}, to be put beside the notebook, and this line, to be run below the task's cell:")
+    print(f'from helpers import unlock; unlock("{options.task}")')
+    print("Or this line alone, which needs no file:")
+    print(f'from helpers import unlock; unlock("{options.task}", "{key}")')
     return 0
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import tempfile
 from datetime import UTC
@@ -97,6 +98,22 @@ def write_keys(names: list[str] | None = None) -> list[Path]:
     return written
 
 
+def write_outline() -> Path:
+    """Write helpers/course.json: the titles, points and written questions of all notebooks, for a student's `progress()`."""
+    extra = course.settings().get("extra_credit", {}).get("assignments", [])
+    outline = {}
+    for name in course.assignment_names():
+        cells = course.load(name).cells
+        outline[name] = {
+            "title": re.search(r"^# (.+)$", cells[0].source, re.M)[1].strip(),
+            "extra_credit": name in extra,
+            "tasks": course.load(name).tasks,
+            "written": {cell.task: cell.points for cell in cells if cell.kind == "written"},
+        }
+    path = Path(__file__).parent.parent / "helpers" / "course.json"
+    return _write(path, json.dumps(outline, ensure_ascii=False, indent=1) + "\n")
+
+
 def write_notebooks() -> list[Path]:
     """Release every source notebook as `nbgrader generate_assignment` does, without touching the course's gradebook."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -138,7 +155,8 @@ def write_solution(name: str, execute: bool = False) -> Path:
 
         folder = course.ROOT / "built-solutions" / name  # for the files that the cells write
         folder.mkdir(parents=True, exist_ok=True)
-        NotebookClient(notebook, timeout=1800, kernel_name="python3").execute(cwd=str(folder))
+        quiet = {**os.environ, "DIFFUSION_LABS_PROGRESS": "off"}  # an instructor's run is nobody's progress
+        NotebookClient(notebook, timeout=1800, kernel_name="python3").execute(cwd=str(folder), env=quiet)
     return _write(course.ROOT / "built-solutions" / f"{name}.ipynb", nbformat.writes(notebook) + "\n")
 
 
@@ -183,7 +201,7 @@ def _signatures(answer: str) -> list[tuple[str, str]]:
 
 def build() -> list[Path]:
     """Everything, in order."""
-    return [*write_sources(), *write_keys(), *write_notebooks(), write_task_table()]
+    return [*write_sources(), *write_keys(), write_outline(), *write_notebooks(), write_task_table()]
 
 
 def _write(path: Path, text: str) -> Path:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
+import re
 import textwrap
 import tomllib
 import zipfile
@@ -11,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from autograder import course, expected, keys
+from helpers import unlocking
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 MARKERS = ("BEGIN SOLUTION", "END SOLUTION", "BEGIN HIDDEN TESTS", "BEGIN MARK SCHEME", "END MARK SCHEME")
@@ -77,6 +80,7 @@ def leaks(contents: dict[str, str | bytes]) -> list[str]:
         found += [f"{name} contains {marker!r}" for marker in MARKERS if marker in text]
         if course.secret().hex() in text:
             found.append(f"{name} contains the course's secret")
+        found += [f"{name} contains the key of the opened task {task}" for task in _opened_tasks(text)]
     given = {s for name in course.assignment_names() for cell in course.load(name).cells if cell.kind == "given"
              and cell.type == "code" for s in statements(cell.source)}  # fmt: skip
     protected = {statement: origin for origin, source in _protected() for statement in statements(source)}
@@ -90,6 +94,15 @@ def leaks(contents: dict[str, str | bytes]) -> list[str]:
             found += [f"{name} has code of {task} in a hint: {code}" for task, code in code_in_hints(text)]
         if name.startswith("helpers/keys/"):
             found += _foreign_items(name, json.loads(text))
+    return found
+
+
+def _opened_tasks(text: str) -> list[str]:
+    """The tasks whose keys (see autograder/opened.py) stand in a text."""
+    found = []
+    for key in re.findall(r"eN[\w=-]{60,}", text):  # as all that zlib packs begins
+        with contextlib.suppress(ValueError):
+            found.append(unlocking.decode(key)[0])
     return found
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import nbformat
 import numpy as np
 
-from autograder import course, keys, salvage
+from autograder import course, keys, opened, salvage
 from autograder.runner import SECONDS, Runner, WorkerDied
 from helpers.checks import public_items
 from helpers.judge import Verdict, judge, summary
@@ -56,7 +56,9 @@ def judge_notebook(notebook: Any, assignment: str, student: str, runner: Runner 
         answer = answers.get(course.grade_id(task), "")
         if answer.strip() == stubs.get(course.grade_id(task)):
             answer = ""
-        if time.monotonic() < deadline:
+        if opened.is_open(task, student):
+            verdict = Verdict(task, False, (), opened.WORTH)
+        elif time.monotonic() < deadline:
             verdict = judge_answer(task, answer, index, runner or shared_runner(), carried)
         else:
             verdict = Verdict(

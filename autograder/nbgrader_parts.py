@@ -20,7 +20,7 @@ from nbgrader.plugins import LateSubmissionPlugin
 from nbgrader.preprocessors import ClearSolutions, NbGraderPreprocessor
 from nbgrader.utils import is_grade, is_task
 
-from autograder import course, grading, intake, salvage, sandbox
+from autograder import course, grading, intake, opened, salvage, sandbox
 from autograder.build import MARK_SCHEME
 from helpers import panel
 
@@ -55,7 +55,8 @@ class TolerantExporter(NotebookExporter):
         super().__init__(*args, **kw)
         try:
             sandbox.require()
-        except sandbox.NoSandbox as error:
+            opened.record()
+        except (sandbox.NoSandbox, ValueError) as error:
             self.log.error(str(error))
             raise NbGraderException(str(error)) from None
         self.parent.coursedir = intake.OnlyNotebooks.instead_of(self.parent.coursedir)
@@ -90,7 +91,11 @@ class Judge(NbGraderPreprocessor):
         """Judge all check cells of a salvaged notebook."""
         ids = resources["nbgrader"]
         verdicts = grading.judge_notebook(nb, ids["notebook"], ids["student"])
-        notes = list(nb.metadata.get("diffusion_labs", {}).get("notes", []))
+        answers = {cell.metadata.nbgrader.grade_id: cell.source for cell in nb.cells if "nbgrader" in cell.metadata}
+        notes = [
+            *nb.metadata.get("diffusion_labs", {}).get("notes", []),
+            *opened.notes(answers, ids["notebook"], ids["student"]),
+        ]
         for cell in nb.cells:
             if not is_grade(cell) or cell.cell_type != "code":
                 continue

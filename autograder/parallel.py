@@ -20,7 +20,7 @@ from typing import Any
 
 import nbformat
 
-from autograder import course, grading, intake, salvage, sandbox
+from autograder import course, grading, intake, opened, salvage, sandbox
 
 
 def submissions(assignment: str) -> Iterator[tuple[str, Path]]:
@@ -48,6 +48,7 @@ def judge_all(assignment: str, jobs: int = 0) -> dict[str, dict[str, bool]]:
     from tqdm import tqdm
 
     sandbox.require()
+    opened.record()
     os.environ[grading.KEEP] = str(course.ROOT / ".verdicts")
     work, found = list(submissions(assignment)), {}
     context = multiprocessing.get_context("spawn")

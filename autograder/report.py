@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from autograder import course
+from autograder import course, opened
 from helpers.checks import public_items
 from helpers.judge import distance
 
@@ -64,7 +64,7 @@ Written answers are not counted here.</p>
 
 @dataclass(frozen=True)
 class Judged:
-    """One answer as it was graded. `outcome` is "right", "named", "unnamed" or "blank"."""
+    """One answer as it was graded. `outcome` is "right", "named", "unnamed", "blank" or "opened"."""
 
     student: str
     assignment: str
@@ -107,7 +107,15 @@ def _judged(student: str, name: str, task: str, points: float, verdict: dict[str
     if verdict["passed"]:
         return Judged(student, name, task, points, "right")
     blank = verdict["sentence"].startswith("Nothing is filled in")
-    outcome = "blank" if blank else "named" if verdict["misconception"] else "unnamed"
+    outcome = (
+        "opened"
+        if verdict["sentence"] == opened.WORTH
+        else "blank"
+        if blank
+        else "named"
+        if verdict["misconception"]
+        else "unnamed"
+    )
     return Judged(
         student,
         name,

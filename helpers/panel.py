@@ -43,8 +43,36 @@ def show(verdict: Verdict) -> None:
 
 def note(title: str, *sentences: str) -> Panel:
     """A panel with a title and some sentences."""
-    rows = [f'<div style="margin-top:4px">{escape(sentence)}</div>' for sentence in sentences]
-    return Panel("\n".join([title, *(f"  {sentence}" for sentence in sentences)]), _frame(_NEUTRAL, title, rows))
+    return framed(
+        title, list(sentences), [f'<div style="margin-top:4px">{escape(sentence)}</div>' for sentence in sentences]
+    )
+
+
+def framed(title: str, lines: list[str], rows: list[str]) -> Panel:
+    """A panel with a title, lines of text for a terminal, and the same as pieces of HTML, which must be escaped already."""
+    return Panel("\n".join([title, *(f"  {line}" for line in lines)]), _frame(_NEUTRAL, title, rows))
+
+
+def marked(ok: bool, sentence: str) -> str:
+    """A line of HTML with a mark before it: a tick, or an exclamation mark."""
+    colour, mark = (_GOOD, "✓") if ok else (_BAD, "!")
+    return (f'<div style="padding:1px 0 1px 1.4em;text-indent:-1.4em;overflow-wrap:anywhere"><b style="color:{colour};'
+            f'display:inline-block;width:1.4em;text-indent:0">{mark}</b>{escape(sentence)}</div>')  # fmt: skip
+
+
+def stripes(share: dict[str, int]) -> str:
+    """A bar of HTML in parts for `passed`, `failed`, `opened` and what is left; told apart by texture too, not by colour alone.
+
+    It is for the eye: whoever uses it says the same in words beside it.
+    """
+    looks = {
+        "passed": f"background:{_GOOD}",
+        "failed": f"background:repeating-linear-gradient(45deg,{_BAD} 0 4px,transparent 4px 7px)",
+        "opened": "background:repeating-linear-gradient(90deg,#888 0 2px,transparent 2px 5px)",
+    }
+    parts = "".join(f'<span style="flex:{count};{looks.get(state, "")}"></span>' for state, count in share.items() if count)
+    return (f'<div aria-hidden="true" style="display:flex;height:10px;max-width:14em;min-width:6em;border:1px solid currentColor;'
+            f'margin-top:4px">{parts}</div>')  # fmt: skip
 
 
 def text(verdict: Verdict) -> str:

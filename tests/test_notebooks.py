@@ -10,6 +10,7 @@ from nbclient import NotebookClient
 
 from autograder import build, course
 from autograder.demo import fill, reference
+from helpers import handin
 from tests.conftest import REPOSITORY
 
 NAMES = course.assignment_names()
@@ -42,6 +43,10 @@ def test_every_cell_runs_in_seconds_while_nbgrader_executes_it(name, tmp_path):
     notebook = fill(student_notebook(name), reference(name))
     run(notebook, tmp_path, NBGRADER_EXECUTION="validate")
     assert pictures(notebook)
+    found = handin._look(nbformat.writes(notebook).encode(), f"{name}.ipynb")
+    assert [
+        line for line in handin.missing(found) if "Figures" in line
+    ] == []  # submit() asks for figures that are drawn only
     streams = [
         out for cell in notebook.cells if cell.cell_type == "code" for out in cell.outputs if out.get("name") == "stderr"
     ]

@@ -8,6 +8,7 @@ import zipfile
 import pytest
 
 from autograder import bundle, course, keys
+from helpers import unlocking
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +29,10 @@ def test_the_bundle_repeats_itself(tmp_path):
     assert bundle.write(tmp_path / "a.zip").read_bytes() == bundle.write(tmp_path / "b.zip").read_bytes()
 
 
+def opened_key() -> str:
+    return unlocking.encode("mlp.init", course.load("02_mlp").answer("mlp.init"))
+
+
 def reference_statement() -> str:
     region = course.SOLUTION.findall(next(c for c in course.load("01_sampling").cells if c.kind == "answer").source)[0]
     return next(line.strip() for line in region.splitlines() if len(line.strip()) > 30 and "=" in line)
@@ -43,6 +48,11 @@ def reference_statement() -> str:
         lambda: {"helpers/x.py": "### BEGIN SOLUTION\n"},
         lambda: {"notebooks/a.ipynb": json.dumps({"cells": [{"cell_type": "code", "source": [reference_statement()]}]})},
         lambda: {"helpers/x.md": "=== BEGIN MARK SCHEME ==="},
+        lambda: {
+            "notebooks/a.ipynb": json.dumps(
+                {"cells": [{"cell_type": "code", "source": [f'unlock("mlp.init", "{opened_key()}")']}]}
+            )
+        },
         lambda: {"helpers/x.py": "### BEGIN HIDDEN TESTS\n"},
         lambda: {"helpers/x.py": f"seed = '{course.secret().hex()}'"},
         lambda: {"helpers/hint_texts/x.toml": '["mlp.init"]\nnear = "It is nn.init.zeros_( module.bias )."'},
