@@ -2,7 +2,7 @@
 
 from helpers.checks import check
 from helpers.hints import hint
-from helpers.notebook import attach, budget, grading, notation, progress_bar
+from helpers.notebook import attach, begin, budget, grading, notation, progress_bar
 
-__all__ = ["attach", "budget", "check", "grading", "hint", "notation", "progress_bar"]
+__all__ = ["attach", "begin", "budget", "check", "grading", "hint", "notation", "progress_bar"]
 __version__ = "0.1.0"
