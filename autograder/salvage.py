@@ -83,7 +83,7 @@ def _answer(
     found = [
         [cell for cell in alike if _nbgrader(cell).get("grade_id") == name],
         [cell for cell in alike if (banner := BANNER.search(cell.source)) and banner[1] == name.replace("-", ".", 1)],
-        [cell for cell in alike if wanted and wanted & definitions(cell.source)],
+        [cell for cell in alike if wanted & definitions(cell.source, imports=False)],
     ]
     found = [[cell for cell in level if cell.source.strip() != stub] for level in found] + [found[0]]
     for level in found[:3]:
@@ -114,14 +114,17 @@ def _without_the_rest(source: str, wanted: set[str], slots: dict[str, nbformat.N
     return "\n".join(lines)
 
 
-def definitions(source: str) -> set[str]:
-    """What a code cell defines at top level, methods with the class they are attached to: {"sample", "VPSDE.alpha"}."""
+def definitions(source: str, imports: bool = True) -> set[str]:
+    """What a code cell defines at top level, methods with the class they are attached to: {"sample", "VPSDE.alpha"}.
+
+    What it imports is defined, too, unless `imports` is false: who imports an answer has not written it.
+    """
     names: set[str] = set()
     for node in statements(source):
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             owners = [_unparse(d.args[0]) for d in node.decorator_list if isinstance(d, ast.Call) and d.args]
             names.add(".".join([*owners[:1], node.name]))
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+        elif isinstance(node, (ast.Import, ast.ImportFrom)) and imports:
             names |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
         elif isinstance(node, ast.Assign):
             names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
