@@ -35,11 +35,16 @@ def begin(version: str = "") -> None:
             f"the helpers in {Path(__file__).parent} are of version {__version__}, and this notebook needs {version}: "
             "delete that folder and get the new ones"
         )
-    if "google.colab" in sys.modules and not Path.cwd().is_relative_to(DRIVE):
+    if in_colab() and not Path.cwd().is_relative_to(DRIVE):
         print(
             f"What this notebook writes goes to {Path.cwd()}, and Colab deletes that with the session. To keep it, mount Google "
             "Drive (folder icon on the left), run `%cd /content/drive/MyDrive` in a cell of its own, and then this cell again."
         )
+
+
+def in_colab() -> bool:
+    """Whether this session runs in Google Colab, which has its own package loaded from the start."""
+    return "google.colab" in sys.modules
 
 
 def _numbers(version: str) -> list[int]:

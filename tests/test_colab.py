@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -132,6 +134,32 @@ def test_in_colab_the_first_cell_says_where_files_go(monkeypatch, tmp_path, caps
     assert not capsys.readouterr().out
 
 
+def test_figures_are_white_in_colab_and_transparent_elsewhere(monkeypatch):
+    import matplotlib.pyplot as plt
+
+    from helpers import plots
+
+    with plt.rc_context():
+        plots.style()
+        assert plt.rcParams["figure.facecolor"] == "none"
+        monkeypatch.setitem(sys.modules, "google.colab", object())
+        plots.style()
+        assert plt.rcParams["figure.facecolor"] == plt.rcParams["savefig.facecolor"] == "white"
+
+
+def test_panels_need_nothing_that_colabs_frame_does_not_have():
+    from helpers import panel
+    from helpers.judge import Line, Verdict
+
+    lines = (Line("a property", True, "[1] <b>"), Line("another", False, "[2]"))
+    pages = [panel.html(Verdict("a.b", good, lines, "A sentence.", None, ("A note.",))) for good in (True, False)]
+    for page in [*pages, panel.note("a title", "A sentence.").html]:
+        assert not re.search(r"<(?!/?(div|b|span)\b)|class=|var\(|url\(|https?:", page), (
+            page
+        )  # no scripts, style sheets, pictures
+        assert "background" not in page and not re.search(r"color:(black|white|#000|#fff)", page)
+
+
 # -------------------------------------------------------------------------------------------------------- the notebooks
 
 
@@ -223,6 +251,32 @@ def test_all_answers_are_found_in_what_colab_writes(name, keeps_metadata, tmp_pa
         assert "image/png" in str(found[course.grade_id(task)].outputs)
     assert {cell.id: cell.source for cell in result.cells if cell.id in written} == written
     assert ["no nbgrader metadata" in note for note in result.metadata.diffusion_labs.notes] == [True] * (not keeps_metadata)
+
+
+@pytest.mark.slow
+def test_nbgrader_grades_what_colab_writes_in_full(tmp_path):
+    from nbgrader.api import Gradebook
+
+    environment = {**os.environ, "DIFFUSION_LABS_COURSE": str(tmp_path), "PYTHONPATH": str(REPOSITORY)}
+
+    def command(*words):
+        done = subprocess.run([sys.executable, "-m", *words], cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    shutil.copytree(REPOSITORY / "solutions" / FIRST, tmp_path / "solutions" / FIRST)
+    for name in ("nbgrader_config.py", "course.toml"):
+        shutil.copy(REPOSITORY / name, tmp_path)
+    command("autograder", "release")
+    for student in ("kept", "lost"):
+        mine = fill(nbformat.read(tmp_path / "notebooks" / FIRST / f"{FIRST}.ipynb", as_version=4), answers(FIRST))
+        path = tmp_path / "submitted" / student / FIRST / f"Copy of {FIRST}.ipynb"  # as Colab calls it
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(colab.as_written(mine, student == "kept")), encoding="utf-8")
+    command("nbgrader", "autograde", FIRST)
+    full = sum(course.load(FIRST).tasks.values())
+    with Gradebook(f"sqlite:///{tmp_path}/gradebook.db", "diffusion-labs") as gradebook:
+        graded = {one.student.id: one.score for one in gradebook.assignment_submissions(FIRST)}
+    assert graded == {"kept": full, "lost": full}
 
 
 # ------------------------------------------------------------------------------------------------------------- the link
