@@ -80,7 +80,7 @@ def html(verdict: Verdict) -> str:
 
 def _ink(colour: str) -> str:
     """A colour for small text: mixed with the page's own, so that it is darker on light pages and lighter on dark ones."""
-    return f"color:{colour};color:color-mix(in srgb,{colour} 60%,currentColor)"
+    return f"color:{colour};color:color-mix(in srgb,{colour} 70%,currentColor)"
 
 
 def _frame(colour: str, title: str, rows: list[str]) -> str:

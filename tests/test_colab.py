@@ -317,6 +317,7 @@ def test_a_setting_that_cannot_work_is_one_sentence(monkeypatch, setting):
         build.source_notebook(course.load(FIRST))
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_the_helpers_alone_and_repeats_itself(wheel, tmp_path, monkeypatch):
     monkeypatch.setattr(bundle, "leaks", lambda files: [])
     names = set(zipfile.ZipFile(wheel).namelist())
