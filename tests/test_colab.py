@@ -253,7 +253,7 @@ def test_all_answers_are_found_in_what_colab_writes(name, keeps_metadata, tmp_pa
     assert ["no nbgrader metadata" in note for note in result.metadata.diffusion_labs.notes] == [True] * (not keeps_metadata)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_nbgrader_grades_what_colab_writes_in_full(tmp_path):
     from nbgrader.api import Gradebook
 
