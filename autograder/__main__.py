@@ -53,6 +53,10 @@ def main(argv: list[str] | None = None) -> int:
     fuzz.add_argument("--seed", type=int, default=0, help="the first seed")
     bundle = commands.add_parser("bundle", help="write the student bundle; fails if an answer would be in it")
     bundle.add_argument("--out", default="dist/diffusion-labs-students.zip", help="the zip to write")
+    wheel = commands.add_parser(
+        "wheel", help="write the wheel from which Colab gets the helpers; fails if an answer would be in it"
+    )
+    wheel.add_argument("--out", default="dist", help="the folder to write it to")
     solutions = commands.add_parser("solutions", help="write the solutions as notebooks into built-solutions/")
     solutions.add_argument("assignments", nargs="*", help="such as 03_vpsde, or 03; default all")
     solutions.add_argument("--execute", action="store_true", help="run them, with all their figures")
@@ -152,6 +156,20 @@ def _bundle(options: argparse.Namespace) -> int:
     except RuntimeError as error:
         print(error, file=sys.stderr)
         return 1
+    return 0
+
+
+def _wheel(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from autograder import bundle
+
+    try:
+        path = bundle.write_wheel(Path(options.out))
+    except RuntimeError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
     return 0
 
 

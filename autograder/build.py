@@ -10,12 +10,14 @@ import json
 import os
 import re
 import tempfile
+import urllib.parse
 from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 import nbformat
 
+import helpers
 from autograder import course, keys
 from autograder.course import Assignment, Cell
 from autograder.runner import Runner
@@ -30,7 +32,8 @@ KERNEL = {
 
 def source_notebook(assignment: Assignment) -> nbformat.NotebookNode:
     """The nbgrader source notebook of an assignment, with reference answers, mark schemes and nbgrader's metadata."""
-    cells: list[nbformat.NotebookNode] = []
+    link = colab_link(assignment.name)
+    cells = [nbformat.v4.new_markdown_cell(f"[Open this notebook in Colab]({link})", id="colab")] if link else []
     given = 0
     for position, cell in enumerate(assignment.cells):
         if cell.kind == "given":
@@ -66,9 +69,37 @@ def _cell(kind: str, source: str, identity: str, points: float | None = None, **
 
 
 def _configured(source: str) -> str:
-    """Fill the address that Colab installs the helpers from, set in course.toml, into the first cell."""
+    """Fill the address that Colab gets the helpers from, set in course.toml, and their version into the first cell."""
     address = course.settings().get("colab", {}).get("helpers", "")
-    return re.sub(r'^HELPERS_ADDRESS = ""', f"HELPERS_ADDRESS = {json.dumps(address)}", source, flags=re.M)
+    if address and not re.match(r"(https?|file)://", address):
+        raise ValueError(f"[colab] helpers in course.toml is the https address of the helpers' wheel, not {address!r}.")
+    filled = f"HELPERS_ADDRESS, HELPERS_VERSION = {json.dumps(address)}, {json.dumps(helpers.__version__)}"
+    return source.replace('HELPERS_ADDRESS, HELPERS_VERSION = "", ""', filled)
+
+
+def colab_link(name: str) -> str:
+    """The address at which Colab opens a notebook; "" where `[colab] notebooks` in course.toml is empty.
+
+    It is a link in words and no badge: a picture from elsewhere is a broken one offline, and tells its server who reads the notebook.
+
+    Raises:
+        ValueError: if the setting is no place that Colab can open notebooks from.
+    """
+    given = course.settings().get("colab", {}).get("notebooks", "")
+    place = given.strip("/").removeprefix("https://").removeprefix("colab.research.google.com/")
+    place = re.sub(r"^github\.com/", "github/", re.sub(r"^gist\.github\.com/", "gist/", place))
+    place = re.sub(r"^(github/[^/]+/[^/]+)/tree/", r"\1/blob/", place)  # what a browser shows for a folder
+    if not place:
+        return ""
+    if re.fullmatch(r"gist/[\w-]+/[0-9a-f]+", place):
+        path = f"{place}/{name}.ipynb"  # a gist has no folders
+    elif re.fullmatch(r"github/[\w.-]+/[\w.-]+/blob/.+", place):
+        path = f"{place}/{name}/{name}.ipynb"
+    else:
+        raise ValueError(
+            f'[colab] notebooks in course.toml is "github/ORGANISATION/REPOSITORY/blob/BRANCH/FOLDER" or "gist/USER/ID", not {given!r}.'
+        )
+    return f"https://colab.research.google.com/{urllib.parse.quote(path)}"
 
 
 def write_sources() -> list[Path]:

@@ -153,13 +153,14 @@ def tidy(raw: dict[str, Any]) -> nbformat.NotebookNode:
             notes.append(f"Cell {number + 1} has {len(source):,} characters; it was left out.")
             continue
         new = getattr(nbformat.v4, f"new_{cell['cell_type']}_cell")(source)
-        if isinstance(cell.get("id"), str) and cell["id"] not in seen:
-            new.id = cell["id"][:64]
-            seen.add(cell["id"])
-        if isinstance(cell.get("metadata"), dict):
-            grader = cell["metadata"].get("nbgrader")
-            identity = grader.get("grade_id") if isinstance(grader, dict) else None
-            new.metadata["nbgrader"] = nbformat.from_dict({"grade_id": identity} if isinstance(identity, str) else {})
+        meta = cell["metadata"] if isinstance(cell.get("metadata"), dict) else {}
+        own = cell.get("id", meta.get("id"))  # Colab keeps a cell's id in its metadata
+        if isinstance(own, str) and own not in seen:
+            new.id = own[:64]
+            seen.add(own)
+        grader = meta.get("nbgrader")
+        identity = grader.get("grade_id") if isinstance(grader, dict) else None
+        new.metadata["nbgrader"] = nbformat.from_dict({"grade_id": identity} if isinstance(identity, str) else {})
         if cell["cell_type"] == "code" and isinstance(cell.get("outputs"), list):
             new.outputs = [out for entry in cell["outputs"] if (out := safe_output(entry)) is not None and room > 0]
             room -= sum(len(str(output)) for output in new.outputs)

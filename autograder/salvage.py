@@ -12,6 +12,7 @@ import copy
 import re
 import textwrap
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import nbformat
@@ -100,7 +101,7 @@ def _answer(
     found = [
         [cell for cell in alike if _nbgrader(cell).get("grade_id") == name],
         [cell for cell in alike if (banner := BANNER.search(cell.source)) and banner[1] == name.replace("-", ".", 1)],
-        [cell for cell in alike if wanted and wanted & definitions(cell.source)],
+        [cell for cell in alike if wanted & definitions(cell.source)],
     ]
     found = [[cell for cell in level if cell.source.strip() != stub] for level in found] + [found[0]]
     for level in found[:3]:
@@ -190,17 +191,22 @@ def _carry_the_rest(submitted: nbformat.NotebookNode, result: nbformat.NotebookN
     for cell in result.cells:
         by_source.setdefault(cell.source.strip(), []).append(cell)
     by_id = {cell.get("id"): cell for cell in result.cells if not _nbgrader(cell)}
+    kept = {cell.get("id") for cell in submitted.cells} | {cell.source.strip() for cell in submitted.cells}
+    below = {  # cells to write in of which neither id nor text is left: what stands in their place is the answer
+        one.source.strip(): two for one, two in pairwise(result.cells)
+        if two.cell_type == "markdown" and not _nbgrader(two) and not {two.get("id"), two.source.strip()} & kept
+    }  # fmt: skip
     checks = {cell.source.strip() for cell in result.cells if _nbgrader(cell).get("grade")}
-    added = []
+    added, before = [], ""
     for cell in submitted.cells:
+        place, before = by_id.get(cell.get("id")) or below.pop(before, None), cell.source.strip()
         if id(cell) in used or not cell.source.strip() or cell.source.strip() in checks:
             continue
         same = by_source.get(cell.source.strip())
         if same:
             if cell.cell_type == "code" and same[0].cell_type == "code" and not _nbgrader(same[0]).get("grade"):
                 same[0].outputs = cell.get("outputs", [])
-        elif cell.get("id") in by_id and cell.cell_type == by_id[cell.id].cell_type:
-            place = by_id[cell.id]  # a cell that students may edit: their version stands
+        elif place and cell.cell_type == place.cell_type:  # a cell that students may edit: their version stands
             place.source = cell.source if cell.cell_type == "code" else feedback.harmless(cell.source)
             if cell.cell_type == "code":
                 place.outputs = cell.get("outputs", [])

@@ -95,7 +95,7 @@ def html(verdict: Verdict) -> str:
         observed = f'<span style="opacity:.75">: {escape(line.observed)}</span>' if line.observed else ""
         rows.append(
             f'<div style="padding:1px 0 1px 1.4em;text-indent:-1.4em">'
-            f'<b style="color:{_GOOD if line.ok else _BAD};display:inline-block;width:1.4em;text-indent:0">{mark}</b>'
+            f'<b style="{_ink(_GOOD if line.ok else _BAD)};display:inline-block;width:1.4em;text-indent:0">{mark}</b>'
             f"{escape(line.title)}{observed}</div>"
         )
     if not verdict.passed:
@@ -106,10 +106,15 @@ def html(verdict: Verdict) -> str:
     return _frame(colour, title, rows)
 
 
+def _ink(colour: str) -> str:
+    """A colour for small text: mixed with the page's own, so that it is darker on light pages and lighter on dark ones."""
+    return f"color:{colour};color:color-mix(in srgb,{colour} 70%,currentColor)"
+
+
 def _frame(colour: str, title: str, rows: list[str]) -> str:
     """A title and rows of HTML in the panel's frame."""
     return (
         f'<div role="status" style="border:1px solid {colour}77;border-left:5px solid {colour};border-radius:4px;'
         f'padding:8px 12px;margin:4px 0;max-width:52em;font-size:13px;line-height:1.45">'
-        f'<div style="font-weight:600;color:{colour};margin-bottom:3px">{escape(title)}</div>{"".join(rows)}</div>'
+        f'<div style="font-weight:600;{_ink(colour)};margin-bottom:3px">{escape(title)}</div>{"".join(rows)}</div>'
     )

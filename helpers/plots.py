@@ -1,7 +1,7 @@
 """One look for all figures of the course. Importing it loads matplotlib; call `style()` once per notebook.
 
 Colours are those of Okabe and Ito, which stay apart with any colour vision; the backgrounds are transparent, and the ink is a mid
-grey, so that figures are legible on light and on dark pages.
+grey, so that figures are legible on light and on dark pages. In Colab, whose dark pages are a mid grey themselves, they are white.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
+from helpers.notebook import in_colab
+
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442",
 )  # fmt: skip
@@ -21,8 +23,9 @@ COLOURS = [BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY]
 
 def style() -> None:
     """Set matplotlib's defaults for the course."""
+    paper = "white" if in_colab() else "none"
     plt.rcParams.update({
-        "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none", "figure.dpi": 90,
+        "figure.facecolor": paper, "axes.facecolor": "none", "savefig.facecolor": paper, "figure.dpi": 90,
         "figure.constrained_layout.use": True, "axes.prop_cycle": plt.cycler(color=COLOURS),
         "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": INK, "axes.labelcolor": INK,
         "axes.titlecolor": INK, "text.color": INK, "xtick.color": INK, "ytick.color": INK, "axes.titlesize": 11,

@@ -100,4 +100,4 @@ def test_the_first_cells_work_from_the_bundle_and_say_one_sentence_without_helpe
 def test_the_colab_address_reaches_the_first_cell(monkeypatch):
     monkeypatch.setattr(course, "settings", lambda: {"colab": {"helpers": "https://example.org/helpers.whl"}})
     first = build.source_notebook(course.load(NAMES[0])).cells
-    assert any('HELPERS_ADDRESS = "https://example.org/helpers.whl"' in cell.source for cell in first)
+    assert any('HELPERS_ADDRESS, HELPERS_VERSION = "https://example.org/helpers.whl", "' in cell.source for cell in first)

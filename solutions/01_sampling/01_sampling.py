@@ -14,22 +14,32 @@
 # **Time**: about 90 minutes. Every cell runs in a second or two on a laptop. Nothing is trained yet.
 
 # %% given=true
-# Setup: run this cell first. In Colab it installs the course's helpers; elsewhere it finds them beside the notebooks.
-import importlib.util
+# Setup: run this cell first. It finds the course's helpers beside the notebooks; in Colab it unpacks them from their wheel.
 import pathlib
-import subprocess
 import sys
+import tempfile
+import urllib.request
+import zipfile
 
-HELPERS_ADDRESS = ""
+HELPERS_ADDRESS, HELPERS_VERSION = "", ""
 _here = pathlib.Path.cwd()
-sys.path += [str(folder) for folder in (_here, *_here.parents) if (folder / "helpers" / "checks.py").exists()][:1]
-if importlib.util.find_spec("helpers") is None and HELPERS_ADDRESS:
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", HELPERS_ADDRESS], check=True)
-if importlib.util.find_spec("helpers") is None:
+_found = [str(folder) for folder in (_here, *_here.parents) if (folder / "helpers" / "checks.py").exists()]
+_wheel = max(_here.glob("diffusion_labs-*.whl"), key=lambda wheel: wheel.stat().st_mtime, default=None)
+try:
+    if not _found and (_wheel or HELPERS_ADDRESS):
+        with tempfile.TemporaryDirectory(dir=_here) as _new:
+            zipfile.ZipFile(_wheel or urllib.request.urlretrieve(HELPERS_ADDRESS)[0]).extractall(_new)
+            pathlib.Path(_new, "helpers").rename(_here / "helpers")
+    sys.path.insert(0, (_found or [str(_here)])[0])
+    from helpers import begin
+
+    begin(HELPERS_VERSION)
+except Exception as error:
     raise ImportError(
-        "The course's helpers are not here. On your computer, keep this notebook in its folder of the course; in Colab, ask "
-        "your instructor for the notebook with the address of the helpers filled in."
-    )
+        f"The course's helpers are not here, or not in order ({error}). In Colab, upload your instructor's diffusion_labs-...whl "
+        "(folder icon on the left), wait until all of it is there, and run this cell again; on your computer, keep this notebook "
+        "in its folder of the course. Something else here that is called helpers needs another name, and then a new session."
+    ) from None
 
 # %% given=true
 import math

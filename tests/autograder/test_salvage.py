@@ -86,6 +86,31 @@ def test_answers_are_found_by_what_they_define_when_banner_and_metadata_are_gone
     assert answers(salvage.salvage(mine, pristine)).items() >= wanted.items()
 
 
+@pytest.mark.parametrize(("name", "task"), [("05_mnist", "train.ema"), ("07_cifar", "cifar.flip")])
+def test_a_script_that_imports_an_answer_is_not_taken_for_it(name, task):
+    pristine = nbformat.read(REPOSITORY / "notebooks" / name / f"{name}.ipynb", as_version=4)
+    mine = fill(copy.deepcopy(pristine), reference(name))  # without banners
+    for cell in mine.cells:
+        cell.metadata = {}
+    assert answers(salvage.salvage(mine, pristine))[course.grade_id(task)] == reference(name)[task]
+
+
+def test_a_written_answer_without_its_id_is_found_below_its_question_and_nothing_is_lost():
+    name = "03_vpsde"
+    pristine = nbformat.read(REPOSITORY / "notebooks" / name / f"{name}.ipynb", as_version=4)
+    place = next(number for number, cell in enumerate(pristine.cells) if cell.source.startswith("*Your answer to"))
+    for keeps_ids in (True, False):
+        mine = copy.deepcopy(pristine)
+        mine.cells[place].source = "The second part."
+        mine.cells.insert(place, nbformat.v4.new_markdown_cell("The first part."))
+        for number, cell in enumerate(mine.cells):
+            cell.id = cell.id if keeps_ids else f"new-{number}"
+        result = salvage.salvage(mine, pristine)
+        text = [cell.source for cell in result.cells]
+        there, other = ("The second part.", "The first part.")[:: 1 if keeps_ids else -1]
+        assert text[place] == there and text.index(other) > len(pristine.cells)
+
+
 def test_added_cells_and_pictures_are_kept_and_live_outputs_are_not(blank):
     mine = filled(blank)
     show = next(c for c in mine.cells if c.cell_type == "code" and "nbgrader" not in c.metadata)
