@@ -156,7 +156,11 @@ def _solutions(options: argparse.Namespace) -> int:
 def _release(_: argparse.Namespace) -> int:
     from autograder import build
 
-    print(*build.release(), sep="\n")
+    try:
+        print(*build.release(), sep="\n")
+    except RuntimeError as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
 
 

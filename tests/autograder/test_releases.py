@@ -1,0 +1,200 @@
+"""A corrected release in mid-course: old submissions are graded, what was given by hand stays, and nothing is lost unasked."""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from nbgrader.api import Gradebook
+
+from autograder import course, releases, salvage
+from autograder.demo import fill, reference
+from autograder.sandbox import SWITCH, problem
+from tests.conftest import REPOSITORY
+
+NAME = "03_vpsde"
+PNG = "iVBORw0KGgo="
+
+
+def command(folder, *words, good=True):
+    environment = {**os.environ, "DIFFUSION_LABS_COURSE": str(folder), "PYTHONPATH": str(REPOSITORY),
+                   **({SWITCH: "off"} if problem() else {})}  # fmt: skip
+    done = subprocess.run([sys.executable, "-m", *words], cwd=folder, env=environment, capture_output=True, text=True)
+    assert not good or done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def gradebook(folder):
+    return Gradebook(f"sqlite:///{folder}/gradebook.db", "diffusion-labs")
+
+
+def older(text):
+    """Notebook 03 as it may have been some weeks ago: a task less, other points, another name, another text."""
+    cells = ["# %%" + part for part in text.split("# %%")[1:]]
+    dropped = ('# %% answer="vpsde.traj"', '# %% check="vpsde.traj"')
+    text = "".join(cell for cell in cells if not cell.startswith(dropped))
+    for new, old in {
+        '# %% check="vpsde.alpha" points=2': '# %% check="vpsde.alpha" points=1',
+        'written="vpsde.ode_or_sde" points=3': 'written="vpsde.which" points=4',
+        "The coefficient of x_0 in x_t, at times t": "The coefficient of x_0, at times t",
+        "A diffusion model has two halves.": "A diffusion modell has too halves.",
+        "# ### Question: ODE or SDE?": "# ### Question: SDE or ODE?",
+    }.items():
+        assert text.count(new) == 1, new
+        text = text.replace(new, old)
+    return text
+
+
+def hand_in(folder, student, answered):
+    notebook = nbformat.read(folder / "notebooks" / NAME / f"{NAME}.ipynb", as_version=4)
+    if answered:
+        answers = reference(NAME)
+        notebook = fill(notebook, answers)
+        place = next(cell for cell in notebook.cells if cell.id == "vpsde-which-answer")
+        place.source = "It is the SDE, with its signs turned."
+    path = folder / "submitted" / student / NAME / f"{NAME}.ipynb"
+    path.parent.mkdir(parents=True)
+    nbformat.write(notebook, path)
+
+
+def points(folder, student):
+    with gradebook(folder) as book:
+        found = {g.name: (g.auto_score, g.manual_score, g.max_score)
+                 for g in book.find_submission_notebook(NAME, NAME, student).grades}  # fmt: skip
+        return found, book.find_submission(NAME, student).score
+
+
+@pytest.fixture(scope="module")
+def revised(tmp_path_factory):
+    """A course in which two handed in from the old release, were graded and marked; then the notebook is corrected."""
+    folder = tmp_path_factory.mktemp("course")
+    shutil.copytree(REPOSITORY / "solutions" / NAME, folder / "solutions" / NAME)
+    for name in ("course.toml", "nbgrader_config.py", "course.secret"):
+        if (REPOSITORY / name).exists():
+            shutil.copy(REPOSITORY / name, folder / name)
+    source = folder / "solutions" / NAME / f"{NAME}.py"
+    new = source.read_text(encoding="utf-8")
+    source.write_text(older(new), encoding="utf-8")
+    command(folder, "autograder", "release")
+    hand_in(folder, "ada", True)
+    hand_in(folder, "dana", False)
+    command(folder, "nbgrader", "autograde", NAME)
+    with gradebook(folder) as book:
+        mark = book.find_grade("vpsde-which", NAME, NAME, "ada")
+        mark.manual_score, mark.needs_manual_grade = 3.5, False
+        book.find_comment("vpsde-which", NAME, NAME, "ada").manual_comment = "Well seen."
+        book.find_comment("vpsde-alpha", NAME, NAME, "ada").manual_comment = "Neat."
+        book.db.commit()
+    before = points(folder, "ada")
+    source.write_text(new, encoding="utf-8")
+    return folder, before
+
+
+@pytest.mark.slow
+def test_a_corrected_release_keeps_submissions_marks_and_comments(revised):
+    folder, before = revised
+    notebook = folder / "notebooks" / NAME / f"{NAME}.ipynb"
+    handed_out = notebook.read_text(encoding="utf-8")
+    refused = command(folder, "autograder", "release", good=False)
+    assert re.search(r"03_vpsde was not released: vpsde\.which is gone from it, and 2 marks", refused), refused
+    assert "Traceback" not in refused.partition("03_vpsde was not released")[2]
+    assert points(folder, "ada") == before and notebook.read_text(encoding="utf-8") == handed_out
+    with (folder / "course.toml").open("a") as stream:
+        stream.write('"vpsde.which" = "vpsde.ode_or_sde"\n')
+    said = command(folder, "autograder", "release")
+    assert "vpsde-traj-check is new" in said and "vpsde-alpha-check has 2 points now, not 1" in said, said
+    assert "marks by hand above 3 points stay as they are: ada" in said
+    difference = command(folder, "autograder", "grade", NAME, "--diff", "--jobs", "1")
+    lines = [line.split() for line in difference.splitlines() if line.startswith(("ada", "dana"))]
+    assert lines == [["ada", "vpsde.alpha", "+1"]] and "1 answers would be graded otherwise" in difference, difference
+    assert points(folder, "ada")[1] == before[1]  # nothing was written
+    command(folder, "nbgrader", "autograde", NAME, "--force")
+    (after, total), old = points(folder, "ada"), before[0]
+    assert total == before[1] + 1 and after.pop("vpsde-ode_or_sde") == (None, 3.5, 3.0)
+    assert after.pop("vpsde-alpha-check") == (2, None, 2) and after.pop("vpsde-traj-check")[0] == 0
+    assert after.items() <= old.items() and set(old) - set(after) == {"vpsde-which", "vpsde-alpha-check"}
+    with gradebook(folder) as book:
+        for cell, comment in (("vpsde-ode_or_sde", "Well seen."), ("vpsde-alpha", "Neat.")):
+            assert book.find_comment(cell, NAME, NAME, "ada").comment == comment
+    assert points(folder, "dana")[1] == 0
+
+
+@pytest.mark.slow
+def test_the_graded_notebook_is_todays_with_the_answers_of_then(revised):
+    folder, _ = revised
+    graded = nbformat.read(folder / "autograded" / "ada" / NAME / f"{NAME}.ipynb", as_version=4)
+    texts = "\n".join(cell.source for cell in graded.cells)
+    assert "A diffusion model has two halves." in texts and "modell" not in texts
+    assert texts.count("It is the SDE, with its signs turned.") == 1 and "Cells that the student added" not in texts
+    question = next(cell for cell in graded.cells if cell.id == "vpsde-ode_or_sde")
+    assert "BEGIN MARK SCHEME" in question.source  # formgrader shows the marker this cell
+    assert graded.cells[graded.cells.index(question) + 1].source == "It is the SDE, with its signs turned."
+    blank = nbformat.read(folder / "autograded" / "dana" / NAME / f"{NAME}.ipynb", as_version=4)
+    said = blank.metadata.diffusion_labs.verdicts
+    assert all(verdict["sentence"].startswith("Nothing is filled in") for verdict in said.values())
+
+
+@pytest.fixture
+def pristine():
+    return nbformat.read(REPOSITORY / "notebooks" / NAME / f"{NAME}.ipynb", as_version=4)
+
+
+@pytest.fixture
+def earlier(pristine, tmp_path, monkeypatch):
+    """A release with other texts, other ids of its plain cells, an older name of a task, and figures in it."""
+    course.load(NAME)  # from its own place
+    monkeypatch.setattr(course, "ROOT", tmp_path)
+    settings = {"renamed": {"vpsde.noise_level": "vpsde.sigma", "vpsde.gone": ""}}
+    monkeypatch.setattr(course, "settings", lambda: settings)
+    old = copy.deepcopy(pristine)
+    old.cells.insert(3, nbformat.v4.new_code_cell("nothing = 'is here any more'", id="03-extra"))
+    for number, cell in enumerate(old.cells):
+        if not cell.metadata.get("nbgrader") and not cell.id.endswith("-answer"):
+            cell["id"] = f"03-{number:03d}"
+            cell.source = cell.source.replace("the", "teh", 1)
+        elif cell.id.startswith("vpsde-sigma"):
+            cell["id"] = cell.id.replace("sigma", "noise_level")
+            cell.metadata.nbgrader["grade_id"] = cell.id
+            cell.source = cell.source.replace("vpsde.sigma", "vpsde.noise_level")
+    releases.keep(pristine, NAME)
+    releases.keep(old, NAME)
+    return old
+
+
+def test_a_submission_of_an_earlier_release_comes_out_as_todays(pristine, earlier):
+    blank = salvage.salvage(releases.update(earlier, NAME, pristine), pristine)
+    assert [cell.source for cell in blank.cells] == [cell.source for cell in pristine.cells]
+    mine = fill(copy.deepcopy(earlier), reference(NAME))
+    answer = next(cell for cell in mine.cells if cell.id == "vpsde-noise_level")
+    answer.source = "# ==== TODO vpsde.noise_level: about 3 lines ====\n" + reference(NAME)["vpsde.sigma"]
+    figure = next(cell for cell in mine.cells if cell.cell_type == "code" and "plt.subplots" in cell.source)
+    figure.outputs = [nbformat.v4.new_output("display_data", data={"image/png": PNG})]
+    changed = [cell for cell in mine.cells if cell.cell_type == "code" and "plt.subplots" in cell.source][1]
+    changed.source += "\n# mine"
+    mine.cells.append(nbformat.v4.new_code_cell("my_own = 1", id="own"))
+    result = salvage.salvage(releases.update(mine, NAME, pristine), pristine)
+    by_id = {cell.id: cell for cell in result.cells}
+    assert by_id["vpsde-sigma"].source.endswith(reference(NAME)["vpsde.sigma"])
+    assert by_id["vpsde-loss"].source == reference(NAME)["vpsde.loss"]
+    assert [cell.outputs for cell in result.cells if cell.source == figure.source.replace("teh", "the", 1)] == [
+        figure.outputs
+    ]
+    assert [cell.source for cell in result.cells[len(pristine.cells) :]] == [
+        "---\n*Cells that the student added:*",
+        "my_own = 1",
+    ]
+    assert sum("# mine" in cell.source for cell in result.cells) == 1
+    assert not [note for note in result.metadata.diffusion_labs.notes if "missing" in note]
+
+
+def test_a_submission_of_todays_release_is_left_alone(pristine, earlier):
+    mine = fill(copy.deepcopy(pristine), reference(NAME))
+    assert releases.update(mine, NAME, pristine) is mine
+    nothing = nbformat.v4.new_notebook()
+    assert releases.update(nothing, NAME, pristine) is nothing
