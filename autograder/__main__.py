@@ -70,6 +70,16 @@ def main(argv: list[str] | None = None) -> int:
         "report", help="write a page and a CSV on how a class did: points, tasks, mistakes, unknown answers"
     )
     report.add_argument("assignment", help="such as 03_vpsde; 03; or all")
+    marks = commands.add_parser(
+        "marks",
+        help="written answers as a spreadsheet, with mark schemes and comments; --import puts the marks into the gradebook",
+    )
+    marks.add_argument("assignment", help="such as 03_vpsde; or 03")
+    marks.add_argument("--out", default="", help="the CSV to write (default marks/03_vpsde.csv)")
+    marks.add_argument(
+        "--import", dest="file", default="", metavar="FILE", help="put the marks of this file into the gradebook"
+    )
+    marks.add_argument("--overwrite", action="store_true", help="with --import: also where somebody gave a mark by hand")
     commands.add_parser("table", help="print the class as a table of points with the first mistake")
     options = parser.parse_args(argv)
     return globals()[f"_{options.command}"](options)
@@ -201,6 +211,28 @@ def _report(options: argparse.Namespace) -> int:
         return 2
     print(*report.write(course.assignment_names() if name == "all" else [name], name), sep="\n")
     return 0
+
+
+def _marks(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from autograder import course, marks
+
+    name = _assignment(options.assignment)
+    if name is None:
+        return 2
+    try:
+        if not options.file:
+            path = Path(options.out) if options.out else course.ROOT / "marks" / f"{name}.csv"
+            answers, waiting = marks.write(name, path)
+            print(f"{path}: {answers} written answers, of which {waiting} wait for a mark.")
+            return 0
+        done, said = marks.take(name, Path(options.file), options.overwrite)
+    except (OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(*said, f"{done} answers have the marks of {options.file}.", sep="\n")
+    return 1 if said else 0
 
 
 def _table(_: argparse.Namespace) -> int:

@@ -4,8 +4,8 @@
     nbgrader export --exporter=autograder.exports.MoodleExporter --to moodle.csv
 
 Students are known to the LMS by what nbgrader has of them (first_name, last_name, email, lms_user_id). What is missing there comes
-from a roster, a CSV with a column `id` for nbgrader's ids: for Canvas the gradebook that Canvas itself exports will do, once it has
-that column. See docs/export.md.
+from a roster, a CSV with a column `nbgrader_id`: for Canvas the gradebook that Canvas itself exports will do, once it has that
+column. It is roster.csv in the course folder, or --GradesExporter.roster=FILE. See docs/export.md.
 """
 
 from __future__ import annotations
@@ -88,17 +88,26 @@ def text(value: str) -> str:
     return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
+def plain(points: float) -> str:
+    """Points with at most two decimals."""
+    return f"{round(points, 2):g}"
+
+
 class GradesExporter(ExportPlugin):
     """What both formats share: who is exported, what counts, and what is said of those who cannot be placed."""
 
-    roster = Unicode("", help="a CSV that knows the students' names and numbers in the LMS").tag(config=True)
+    roster = Unicode(
+        "", help="a CSV with the students' names and numbers in the LMS; default roster.csv if there is one"
+    ).tag(config=True)
     missing_as_zero = Bool(False, help="0 for what was not handed in; else the cell is empty").tag(config=True)
     default = "grades.csv"
 
     def export(self, gradebook: Gradebook) -> None:
         """Write the file that --to names."""
         try:
-            roster = read_roster(self.roster) if self.roster else {}
+            usual = course.ROOT / "roster.csv"
+            place = self.roster or (str(usual) if usual.exists() else "")
+            roster = read_roster(place) if place else {}
         except ValueError as error:
             self.log.error("%s Nothing was written.", error)
             raise SystemExit(1) from None
@@ -147,7 +156,7 @@ class GradesExporter(ExportPlugin):
         return set(course.settings().get("extra_credit", {}).get("assignments", []))
 
     def _number(self, points: Points) -> str:
-        return "" if points.score is None else f"{points.total:.4g}" if points.total < 1000 else f"{points.total:.2f}"
+        return "" if points.score is None else plain(points.total)
 
 
 class CanvasExporter(GradesExporter):
@@ -165,7 +174,7 @@ class CanvasExporter(GradesExporter):
             "",
             "",
             "",
-            *("0" if a.name in optional else f"{a.max_score:g}" for a in assignments),
+            *("0" if a.name in optional else plain(a.max_score) for a in assignments),
         ]
         body = []
         for person, points in rows:
@@ -206,11 +215,11 @@ class MoodleExporter(GradesExporter):
     def _feedback(self, assignment: Any, points: Points) -> str:
         if points.score is None:
             return ""
-        said = [f"{points.total:.4g} of {assignment.max_score:g} points."]
+        said = [f"{plain(points.total)} of {plain(assignment.max_score)} points."]
         if assignment.name in self._optional():
             said.append("Extra credit.")
         if points.penalty:
-            said.append(f"{points.penalty:.4g} points were taken off for handing in late.")
+            said.append(f"{plain(points.penalty)} points were taken off for handing in late.")
         if points.unmarked:
             said.append("Some answers are not marked yet.")
         return " ".join(said)

@@ -99,7 +99,10 @@ def _recorded(assignment: str) -> dict[tuple[str, str], float]:
     from nbgrader.api import Gradebook
 
     names = {course.grade_id(task, "check"): task for task in course.load(assignment).tasks}
-    with Gradebook(f"sqlite:///{course.ROOT / 'gradebook.db'}", course.settings()["course"]["id"]) as gradebook:
+    path = course.ROOT / "gradebook.db"
+    if not path.exists():
+        return {}
+    with Gradebook(f"sqlite:///{path}", course.settings()["course"]["id"]) as gradebook:
         if assignment not in {one.name for one in gradebook.assignments}:
             return {}
         return {(submission.student.id, names[grade.name]): grade.auto_score or 0.0
