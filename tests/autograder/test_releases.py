@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import csv
 import os
 import re
 import shutil
@@ -20,6 +21,8 @@ from tests.conftest import REPOSITORY
 
 NAME = "03_vpsde"
 PNG = "iVBORw0KGgo="
+PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+TRAINING = "fit("
 
 
 def command(folder, *words, good=True):
@@ -58,6 +61,13 @@ def hand_in(folder, student, answered):
         notebook = fill(notebook, answers)
         place = next(cell for cell in notebook.cells if cell.id == "vpsde-which-answer")
         place.source = "It is the SDE, with its signs turned."
+        training = next(cell for cell in notebook.cells if cell.cell_type == "code" and not cell.metadata.get("nbgrader")
+                        and TRAINING in cell.source)  # fmt: skip
+        training.source += "\nraise SystemExit('run again')"
+        training.outputs = [
+            nbformat.v4.new_output("display_data", data={"image/png": PICTURE, "text/html": "<script>alert(1)</script>"}),
+            nbformat.v4.new_output("stream", name="stderr", text="\rtraining: 50%\rtraining: 100%\n"),
+        ]
     path = folder / "submitted" / student / NAME / f"{NAME}.ipynb"
     path.parent.mkdir(parents=True)
     nbformat.write(notebook, path)
@@ -85,10 +95,18 @@ def revised(tmp_path_factory):
     hand_in(folder, "ada", True)
     hand_in(folder, "dana", False)
     command(folder, "nbgrader", "autograde", NAME)
+    sheet = folder / "marks" / f"{NAME}.csv"
+    assert "2 written answers, of which 1 wait for a mark" in command(folder, "autograder", "marks", NAME)
+    with sheet.open(newline="", encoding="utf-8-sig") as stream:
+        rows = list(csv.DictReader(stream))
+    assert next(row["mark"] for row in rows if row["student"] == "dana") == "0"
+    next(row for row in rows if row["student"] == "ada").update(mark="3.5", comment="Well seen.")
+    with sheet.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    assert "2 answers have the marks" in command(folder, "autograder", "marks", NAME, "--import", str(sheet))
     with gradebook(folder) as book:
-        mark = book.find_grade("vpsde-which", NAME, NAME, "ada")
-        mark.manual_score, mark.needs_manual_grade = 3.5, False
-        book.find_comment("vpsde-which", NAME, NAME, "ada").manual_comment = "Well seen."
         book.find_comment("vpsde-alpha", NAME, NAME, "ada").manual_comment = "Neat."
         book.db.commit()
     before = points(folder, "ada")
@@ -96,7 +114,7 @@ def revised(tmp_path_factory):
     return folder, before
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_corrected_release_keeps_submissions_marks_and_comments(revised):
     folder, before = revised
     notebook = folder / "notebooks" / NAME / f"{NAME}.ipynb"
@@ -125,7 +143,20 @@ def test_a_corrected_release_keeps_submissions_marks_and_comments(revised):
     assert points(folder, "dana")[1] == 0
 
 
-@pytest.mark.slow
+@pytest.mark.full
+def test_what_training_left_is_kept_for_the_marker_and_not_run_again(revised):
+    folder, _ = revised
+    graded = nbformat.read(folder / "autograded" / "ada" / NAME / f"{NAME}.ipynb", as_version=4)
+    training = next(cell for cell in graded.cells if "run again" in cell.source)
+    shown, progress = training.outputs
+    assert shown.data == {"image/png": PICTURE} and progress.text == "training: 100%\n"
+    command(folder, "nbgrader", "generate_feedback", NAME, "--student", "ada")
+    page = (folder / "feedback" / "ada" / NAME / f"{NAME}.html").read_text(encoding="utf-8")
+    assert PICTURE in page and "training: 100%" in page and "training: 50%" not in page and "alert(1)" not in page
+    assert "Well seen." in page and "MARK SCHEME" not in page and "**Full (3).**" not in page
+
+
+@pytest.mark.full
 def test_the_graded_notebook_is_todays_with_the_answers_of_then(revised):
     folder, _ = revised
     graded = nbformat.read(folder / "autograded" / "ada" / NAME / f"{NAME}.ipynb", as_version=4)
