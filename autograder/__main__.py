@@ -70,6 +70,17 @@ def main(argv: list[str] | None = None) -> int:
         "report", help="write a page and a CSV on how a class did: points, tasks, mistakes, unknown answers"
     )
     report.add_argument("assignment", help="such as 03_vpsde; 03; or all")
+    scope = commands.add_parser(
+        "gradescope", help="the autograder zip for Gradescope; it holds the answers: for the instructor's Gradescope only"
+    )
+    scope.add_argument("assignment", help="such as 03_vpsde; or 03")
+    scope.add_argument("--out", default="", help="the zip to write (default dist/gradescope-03.zip)")
+    scope.add_argument(
+        "--without-sandbox",
+        action="store_true",
+        help="grade on where bubblewrap does not work: answers then run as the user nobody, beside the grader (docs/export.md)",
+    )
+    commands.add_parser("gradescope-run", help="what run_autograder calls on Gradescope: grade submission/, write results/")
     marks = commands.add_parser(
         "marks",
         help="written answers as a spreadsheet, with mark schemes and comments; --import puts the marks into the gradebook",
@@ -82,7 +93,7 @@ def main(argv: list[str] | None = None) -> int:
     marks.add_argument("--overwrite", action="store_true", help="with --import: also where somebody gave a mark by hand")
     commands.add_parser("table", help="print the class as a table of points with the first mistake")
     options = parser.parse_args(argv)
-    return globals()[f"_{options.command}"](options)
+    return globals()["_" + options.command.replace("-", "_")](options)
 
 
 def _build(_: argparse.Namespace) -> int:
@@ -210,6 +221,31 @@ def _report(options: argparse.Namespace) -> int:
     if name is None:
         return 2
     print(*report.write(course.assignment_names() if name == "all" else [name], name), sep="\n")
+    return 0
+
+
+def _gradescope(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from autograder import gradescope
+
+    name = _assignment(options.assignment)
+    if name is None:
+        return 2
+    path = Path(options.out or f"dist/gradescope-{name[:2]}.zip")
+    try:
+        print(gradescope.write(name, path, options.without_sandbox))
+    except OSError as error:
+        print(f"The zip could not be written: {error} (the notebooks have to be built: make build).", file=sys.stderr)
+        return 2
+    print("It holds the grader with all answers: upload it to your own Gradescope assignment, and give it to nobody.")
+    return 0
+
+
+def _gradescope_run(_: argparse.Namespace) -> int:
+    from autograder import gradescope
+
+    gradescope.run()
     return 0
 
 

@@ -120,7 +120,7 @@ def test_a_corrected_release_keeps_submissions_marks_and_comments(revised):
     notebook = folder / "notebooks" / NAME / f"{NAME}.ipynb"
     handed_out = notebook.read_text(encoding="utf-8")
     refused = command(folder, "autograder", "release", good=False)
-    assert re.search(r"03_vpsde was not released: vpsde\.which is gone from it, and 2 marks", refused), refused
+    assert re.search(r"03_vpsde was not released: vpsde\.which is gone from it, and 4 marks", refused), refused
     assert "Traceback" not in refused.partition("03_vpsde was not released")[2]
     assert points(folder, "ada") == before and notebook.read_text(encoding="utf-8") == handed_out
     with (folder / "course.toml").open("a") as stream:
