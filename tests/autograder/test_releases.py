@@ -12,7 +12,7 @@ import sys
 
 import nbformat
 import pytest
-from nbgrader.api import Gradebook
+from nbgrader.api import Gradebook, GradeCell, SolutionCell, SourceCell, TaskCell
 
 from autograder import course, releases, salvage
 from autograder.demo import fill, reference
@@ -169,6 +169,71 @@ def test_the_graded_notebook_is_todays_with_the_answers_of_then(revised):
     blank = nbformat.read(folder / "autograded" / "dana" / NAME / f"{NAME}.ipynb", as_version=4)
     said = blank.metadata.diffusion_labs.verdicts
     assert all(verdict["sentence"].startswith("Nothing is filled in") for verdict in said.values())
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory):
+    """An empty gradebook, whose making takes seconds."""
+    folder, before = tmp_path_factory.mktemp("empty"), os.environ["PATH"]
+    os.environ["PATH"] = f"{os.path.dirname(sys.executable)}:{before}"  # nbgrader calls alembic by name
+    try:
+        gradebook(folder).close()
+    finally:
+        os.environ["PATH"] = before
+    return (folder / "gradebook.db").read_bytes()
+
+
+def test_the_gradebook_gets_the_new_cells_and_loses_nothing_by_hand(empty, tmp_path, monkeypatch):
+    names = {}
+    monkeypatch.setattr(course, "settings", lambda: {"renamed": names})
+    (tmp_path / "gradebook.db").write_bytes(empty)
+    task, check, source = ({"max_score": 3.0, "cell_type": "markdown"}, {"max_score": 2.0, "cell_type": "code"},
+                           {"cell_type": "code", "locked": True, "source": "", "checksum": ""})  # fmt: skip
+    first = {GradeCell: {"a-x-check": check, "a-y-check": check}, SolutionCell: {"a-x": {}}, TaskCell: {"a-old": task},
+             SourceCell: {"given-01": source}}  # fmt: skip
+    second = {GradeCell: {"a-x-check": {**check, "max_score": 4.0}, "a-z-check": check}, SolutionCell: {"a-x": {}, "a-z": {}},
+              TaskCell: {"a-new": task}, SourceCell: {"given-01": source, "given-02": source}}  # fmt: skip
+    with gradebook(tmp_path) as book:
+        book.add_assignment("n")
+        notebook = book.add_notebook("n", "n")
+        for kind, cells in first.items():
+            book.db.add_all([kind(name=name, notebook=notebook, **info) for name, info in cells.items()])
+        book.db.commit()
+        assert releases.revise(book, "n", "n", second) == []  # nobody has handed in: stock nbgrader starts afresh
+        for student in ("ada", "bo"):
+            book.add_student(student)
+            book.add_submission("n", student)
+        for name, auto, manual in (("a-x-check", 2, None), ("a-y-check", 2, None), ("a-old", None, 1.5)):
+            grade = book.find_grade(name, "n", "n", "ada")
+            grade.auto_score, grade.manual_score, grade.needs_manual_grade = auto, manual, False
+        book.find_comment("a-old", "n", "n", "ada").manual_comment = "Good."
+        book.db.commit()
+        for names["a.gone"] in ("", "a.other"):  # neither says what became of a.old
+            with pytest.raises(
+                releases.WouldLose, match=r"n was not released: a\.old is gone from it, and 2 marks or comments"
+            ):
+                releases.revise(book, "n", "n", second)
+        assert {grade.name for grade in book.find_submission_notebook("n", "n", "ada").grades} == {
+            "a-x-check",
+            "a-y-check",
+            "a-old",
+        }
+        names["a.old"] = "a.new"
+        said = releases.revise(book, "n", "n", second)
+        assert sorted(said) == ["a-old is called a-new now.", "a-x-check has 4 points now, not 2.", "a-y-check is gone.",
+                                "a-z-check is new; grade again, or it counts as 0."]  # fmt: skip
+        assert releases.revise(book, "n", "n", {**second, GradeCell: {"a-x-check": check, "a-z-check": check}}) == []
+    with gradebook(tmp_path) as book:
+        for student, mark, comment, score in (("ada", 1.5, "Good.", 3.5), ("bo", None, None, 0)):
+            grades = {grade.name: grade for grade in book.find_submission_notebook("n", "n", student).grades}
+            assert set(grades) == {"a-x-check", "a-z-check", "a-new"}
+            assert grades["a-new"].manual_score == mark and book.find_comment("a-new", "n", "n", student).comment == comment
+            assert book.find_comment("a-z", "n", "n", student).comment is None
+            assert book.find_submission("n", student).score == score  # the points of what is gone are gone
+        names["a.new"] = ""  # taken out, and the marks may go
+        book.update_or_create_grade_cell("a-x-check", "n", "n", max_score=4.0)
+        assert releases.revise(book, "n", "n", {**second, TaskCell: {}}) == ["a-new is gone."]
+        assert book.find_submission("n", "ada").score == 2
 
 
 @pytest.fixture
