@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -69,7 +70,11 @@ def bank(name: str) -> dict[str, dict[str, dict[str, Any]]]:
 def questions(name: str) -> dict[str, tuple[float, str]]:
     """Points and mark scheme of every written question."""
     cells = [cell for cell in course.load(name).cells if cell.kind == "written"]
-    return {cell.task: (cell.points, "\n".join(MARK_SCHEME.findall(cell.source)).strip()) for cell in cells}
+    schemes = {cell.task: "\n".join(MARK_SCHEME.findall(cell.source)) for cell in cells}
+    return {
+        cell.task: (cell.points, re.sub(r"=== (BEGIN|END) MARK SCHEME ===\n?", "", schemes[cell.task]).strip())
+        for cell in cells
+    }
 
 
 # ------------------------------------------------------------------------------------------------------------ export
@@ -100,14 +105,15 @@ def rows(name: str, answers: list[Written]) -> Iterator[list[str]]:
     comments = bank(name)
     yield list(COLUMNS)
     for task, (points, scheme) in questions(name).items():
-        yield [task, "(mark scheme)", "", "", plain(points), "", "", "", scheme]
+        yield [task, "(mark scheme)", "", "", plain(points), "", "", "", text(scheme)]
         for key, entry in comments.get(task, {}).items():
-            yield [task, "(comment)", "", plain(entry["points"]), plain(points), key, entry["text"], "", ""]
+            yield [task, "(comment)", "", plain(entry["points"]), plain(points), key, text(entry["text"]), "", ""]
         mine = [one for one in answers if one.task == task]
         groups = {
-            key: number for number, key in enumerate(sorted({_same(one) for one in mine}, key=lambda key: (len(key), key)))
+            key: number
+            for number, key in enumerate(sorted({_same(one) for one in mine if one.answer}, key=lambda key: (len(key), key)))
         }
-        for one in sorted(mine, key=lambda one: (groups[_same(one)], one.student)):
+        for one in sorted(mine, key=lambda one: (groups.get(_same(one), -1), one.student)):
             yield _row(one, "" if one.blank else str(groups[_same(one)] + 1), points)
 
 
