@@ -51,4 +51,4 @@ bench: $(READY)
 	@$(RUN) -m autograder bench
 
 clean:
-	rm -rf source submitted autograded feedback reports .verdicts demo-course dist built-solutions gradebook.db
+	rm -rf source submitted autograded feedback reports releases .verdicts demo-course dist built-solutions gradebook.db

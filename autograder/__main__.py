@@ -81,6 +81,27 @@ def main(argv: list[str] | None = None) -> int:
         "report", help="write a page and a CSV on how a class did: points, tasks, mistakes, unknown answers"
     )
     report.add_argument("assignment", help="such as 03_vpsde; 03; or all")
+    scope = commands.add_parser(
+        "gradescope", help="the autograder zip for Gradescope; it holds the answers: for the instructor's Gradescope only"
+    )
+    scope.add_argument("assignment", help="such as 03_vpsde; or 03")
+    scope.add_argument("--out", default="", help="the zip to write (default dist/gradescope-03.zip)")
+    scope.add_argument(
+        "--without-sandbox",
+        action="store_true",
+        help="grade on where bubblewrap does not work: answers then run as the user nobody, beside the grader (docs/export.md)",
+    )
+    commands.add_parser("gradescope-run", help="what run_autograder calls on Gradescope: grade submission/, write results/")
+    marks = commands.add_parser(
+        "marks",
+        help="written answers as a spreadsheet, with mark schemes and comments; --import puts the marks into the gradebook",
+    )
+    marks.add_argument("assignment", help="such as 03_vpsde; or 03")
+    marks.add_argument("--out", default="", help="the CSV to write (default marks/03_vpsde.csv)")
+    marks.add_argument(
+        "--import", dest="file", default="", metavar="FILE", help="put the marks of this file into the gradebook"
+    )
+    marks.add_argument("--overwrite", action="store_true", help="with --import: also where somebody gave a mark by hand")
     commands.add_parser("table", help="print the class as a table of points with the first mistake")
     opening = commands.add_parser(
         "open", help="open a task for students who are stuck: a key to its answer, and no points for it"
@@ -90,7 +111,7 @@ def main(argv: list[str] | None = None) -> int:
         "--student", action="append", default=[], metavar="ID", help="for this one (can be repeated); default everybody"
     )
     options = parser.parse_args(argv)
-    return globals()[f"_{options.command}"](options)
+    return globals()["_" + options.command.replace("-", "_")](options)
 
 
 def _build(_: argparse.Namespace) -> int:
@@ -191,7 +212,11 @@ def _solutions(options: argparse.Namespace) -> int:
 def _release(_: argparse.Namespace) -> int:
     from autograder import build
 
-    print(*build.release(), sep="\n")
+    try:
+        print(*build.release(), sep="\n")
+    except RuntimeError as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
 
 
@@ -271,6 +296,53 @@ def _report(options: argparse.Namespace) -> int:
         return 2
     print(*report.write(course.assignment_names() if name == "all" else [name], name), sep="\n")
     return 0
+
+
+def _gradescope(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from autograder import gradescope
+
+    name = _assignment(options.assignment)
+    if name is None:
+        return 2
+    path = Path(options.out or f"dist/gradescope-{name[:2]}.zip")
+    try:
+        print(gradescope.write(name, path, options.without_sandbox))
+    except OSError as error:
+        print(f"The zip could not be written: {error} (the notebooks have to be built: make build).", file=sys.stderr)
+        return 2
+    print("It holds the grader with all answers: upload it to your own Gradescope assignment, and give it to nobody.")
+    return 0
+
+
+def _gradescope_run(_: argparse.Namespace) -> int:
+    from autograder import gradescope
+
+    gradescope.run()
+    return 0
+
+
+def _marks(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from autograder import course, marks
+
+    name = _assignment(options.assignment)
+    if name is None:
+        return 2
+    try:
+        if not options.file:
+            path = Path(options.out) if options.out else course.ROOT / "marks" / f"{name}.csv"
+            answers, waiting = marks.write(name, path)
+            print(f"{path}: {answers} written answers, of which {waiting} wait for a mark.")
+            return 0
+        done, said = marks.take(name, Path(options.file), options.overwrite)
+    except (OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(*said, f"{done} answers have the marks of {options.file}.", sep="\n")
+    return 1 if said else 0
 
 
 def _table(_: argparse.Namespace) -> int:

@@ -172,10 +172,19 @@ def _generate_assignment(name: str, database: str) -> Path:
     config = nbgrader_config()
     config.CourseDirectory.db_url = database
     config.CourseDirectory.assignment_id = name
+    path = course.ROOT / "notebooks" / name / f"{name}.ipynb"
+    before = path.read_text(encoding="utf-8") if path.exists() else None
     result = capture_log(GenerateAssignment(coursedir=CourseDirectory(config=config), config=config, force=True))
+    lines = result.get("log", "").splitlines()
     if not result["success"]:
-        raise RuntimeError(f"nbgrader could not release {name}:\n{result['log']}")
-    return course.ROOT / "notebooks" / name / f"{name}.ipynb"
+        if before is not None:  # nbgrader has removed it
+            _write(path, before)
+        refused = [line.partition("] ")[2] for line in lines if "was not released:" in line]
+        raise RuntimeError(refused[0] if refused else f"nbgrader could not release {name}:\n{result.get('log', '')}")
+    for line in lines:
+        if line.startswith(f"[WARNING] {name}: "):
+            print(line.partition("] ")[2])
+    return path
 
 
 def write_solution(name: str, execute: bool = False) -> Path:

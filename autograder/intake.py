@@ -10,6 +10,7 @@ import binascii
 import contextlib
 import json
 import os
+import re
 import shutil
 import stat
 from datetime import datetime
@@ -26,6 +27,10 @@ MAX_OUTPUT = 2_000_000
 MAX_OUTPUTS = 30_000_000
 SIGNATURES = {"image/png": b"\x89PNG", "image/jpeg": b"\xff\xd8"}
 """The kinds of figures that are kept, and how they begin."""
+
+DROPPED = (
+    "[Something live stood here (HTML, a widget, a video or an animation). It is not shown; the submitted file has it.]"
+)
 
 
 class Refused(ValueError):
@@ -181,14 +186,33 @@ def safe_output(entry: Any) -> nbformat.NotebookNode | None:
     if not isinstance(entry, dict):
         return None
     if entry.get("output_type") == "stream":
-        return nbformat.v4.new_output("stream", name="stdout", text=_text(entry.get("text", ""))[-20_000:])
+        return nbformat.v4.new_output("stream", name="stdout", text=as_shown(_text(entry.get("text", "")))[-20_000:])
     if entry.get("output_type") in ("display_data", "execute_result") and isinstance(entry.get("data"), dict):
         data = {kind: value for kind in ("text/plain", *SIGNATURES) if (value := _data(kind, entry["data"].get(kind)))}
+        live = _text(entry["data"].get("text/html", ""))
+        if not data.keys() & SIGNATURES.keys():
+            data |= still(live)
+        if data.get("text/plain", "").startswith("<IPython.core.display."):  # only says that there was something else
+            data["text/plain"] = DROPPED
         return nbformat.v4.new_output("display_data", data=data) if data else None
     if entry.get("output_type") == "error":
         text = f"{_text(entry.get('ename'))[:100]}: {_text(entry.get('evalue'))[:2000]}"
         return nbformat.v4.new_output("stream", name="stdout", text=text)
     return None
+
+
+def as_shown(text: str) -> str:
+    """Text as a terminal shows it: of a line that was overwritten again and again, as progress bars do, what stood there last."""
+    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
+
+
+def still(html: str) -> dict[str, str]:
+    """The last picture that a piece of HTML brings itself, such as the last frame of matplotlib's animations; nothing of the rest."""
+    kind, _, rest = html[html.rfind("data:image/") + len("data:") :].partition(";base64,")
+    if kind not in SIGNATURES:
+        return {}
+    content = re.match(r"[A-Za-z0-9+/=\s\\]*", rest[: MAX_OUTPUT + 1])[0].replace("\\", "")
+    return {kind: value} if (value := _data(kind, content)) else {}
 
 
 def _data(kind: str, value: Any) -> str | None:

@@ -1,6 +1,7 @@
 """Our parts of nbgrader, entered through its own configuration lists (see nbgrader_config.py). Nothing is patched.
 
-Release:  `TaskStub` puts a banner with the task's name, its expected number of lines, a way to its hints and an error in place of an answer.
+Release:  `TaskStub` puts a banner with the task's name, its expected number of lines, a way to its hints and an error in place of an answer;
+          `ReviseCells` takes a corrected release after submissions, `KeepRelease` remembers what was released.
 Grading:  `TolerantExporter` sees to the sandbox and reads any file that calls itself a notebook, `Salvage` puts the student's answers into the
           pristine notebook, `Judge` writes verdicts into the check cells, and stock nbgrader does the rest.
 Feedback: `HideMarkSchemes` keeps mark schemes and hidden tests out of feedback pages.
@@ -15,12 +16,13 @@ from typing import Any
 
 import nbformat
 from nbconvert.exporters import NotebookExporter
+from nbgrader.api import GradeCell, SolutionCell, SourceCell, TaskCell
 from nbgrader.converters.base import NbGraderException
 from nbgrader.plugins import LateSubmissionPlugin
-from nbgrader.preprocessors import ClearSolutions, NbGraderPreprocessor
+from nbgrader.preprocessors import ClearSolutions, NbGraderPreprocessor, SaveCells
 from nbgrader.utils import is_grade, is_task
 
-from autograder import course, grading, intake, opened, salvage, sandbox
+from autograder import course, grading, intake, opened, releases, salvage, sandbox
 from autograder.build import MARK_SCHEME
 from helpers import panel
 
@@ -43,6 +45,35 @@ class TaskStub(ClearSolutions):
             self.code_stub = {"python": stub}
         self.text_stub = "*Your answer here.*"
         return super().preprocess_cell(cell, resources, cell_index)
+
+
+class ReviseCells(SaveCells):
+    """SaveCells for a corrected release: cells may come, go and change their names after submissions (see `autograder.releases`)."""
+
+    def _create_notebook(self, nb: Any) -> None:
+        cells = {
+            GradeCell: self.new_grade_cells,
+            SolutionCell: self.new_solution_cells,
+            TaskCell: self.new_task_cells,
+            SourceCell: self.new_source_cells,
+        }
+        try:
+            for sentence in releases.revise(self.gradebook, self.assignment_id, self.notebook_id, cells):
+                self.log.warning("%s: %s", self.notebook_id, sentence)
+        except releases.WouldLose as error:
+            self.log.error(str(error))
+            raise NbGraderException(str(error)) from None
+        super()._create_notebook(nb)
+
+
+class KeepRelease(NbGraderPreprocessor):
+    """Keep a copy of what is released into the course's gradebook: submissions made from it may come after the next release."""
+
+    def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
+        """Keep the notebook; a mere build, which has a gradebook of its own, is not a release."""
+        if resources["nbgrader"]["db_url"] == f"sqlite:///{course.ROOT / 'gradebook.db'}":
+            releases.keep(nb, resources["nbgrader"]["notebook"])
+        return nb, resources
 
 
 class TolerantExporter(NotebookExporter):
@@ -77,7 +108,7 @@ class Salvage(NbGraderPreprocessor):
         coursedir = self.parent.parent.coursedir
         folder = Path(coursedir.format_path(coursedir.release_directory, ".", ids["assignment"]))
         pristine = nbformat.read(folder / f"{ids['notebook']}.ipynb", as_version=4)
-        result = salvage.salvage(nb, pristine)
+        result = salvage.salvage(releases.update(nb, ids["notebook"], pristine), pristine)
         coursedir.keep_timestamp(ids["assignment"], ids["student"])
         for note in result.metadata.diffusion_labs.notes:
             self.log.warning("%s, %s: %s", ids["student"], ids["notebook"], note)

@@ -20,7 +20,7 @@ from typing import Any
 
 import nbformat
 
-from autograder import course, grading, intake, opened, salvage, sandbox
+from autograder import course, grading, intake, opened, releases, salvage, sandbox
 
 
 def submissions(assignment: str) -> Iterator[tuple[str, Path]]:
@@ -36,7 +36,7 @@ def submissions(assignment: str) -> Iterator[tuple[str, Path]]:
 def judge_one(assignment: str, student: str, path: Path) -> dict[str, bool]:
     """Judge one submission and keep its verdicts; returns for each task whether it is right."""
     pristine = nbformat.read(course.ROOT / "notebooks" / assignment / f"{assignment}.ipynb", as_version=4)
-    notebook = salvage.salvage(intake.read_notebook(path), pristine)
+    notebook = salvage.salvage(releases.update(intake.read_notebook(path), assignment, pristine), pristine)
     return {verdict.task: verdict.passed for verdict in grading.judge_notebook(notebook, assignment, student).values()}
 
 
@@ -81,14 +81,35 @@ def grade(assignment: str, jobs: int = 0, arguments: tuple[str, ...] = ()) -> in
 
 
 def differences(assignment: str, jobs: int = 0) -> list[tuple[str, str, float]]:
-    """Who would gain or lose what if everybody were graded again now: (student, task, points). The gradebook is not touched."""
-    changes, points = [], course.load(assignment).tasks
+    """Who would gain or lose what if everybody were graded again now: (student, task, points). The gradebook is not touched.
+
+    What counts is in the gradebook: so a task that is new, or has other points, is a gain or a loss too. A mark by hand stands in
+    any case.
+    """
+    changes, points, before = [], course.load(assignment).tasks, _recorded(assignment)
     for student, tasks in sorted(judge_all(assignment, jobs).items()):
-        before = _graded(student, assignment)
         for task, right in tasks.items():
-            if task in before and right != before[task]["passed"]:
-                changes.append((student, task, points[task] if right else -points[task]))
+            gain = points[task] * right - before.get((student, task), points[task] * right)
+            if gain:
+                changes.append((student, task, gain))
     return changes
+
+
+def _recorded(assignment: str) -> dict[tuple[str, str], float]:
+    """The points that the judge gave, as they are in the gradebook, by student and task; nothing where a mark by hand stands."""
+    from nbgrader.api import Gradebook
+
+    names = {course.grade_id(task, "check"): task for task in course.load(assignment).tasks}
+    path = course.ROOT / "gradebook.db"
+    if not path.exists():
+        return {}
+    with Gradebook(f"sqlite:///{path}", course.settings()["course"]["id"]) as gradebook:
+        if assignment not in {one.name for one in gradebook.assignments}:
+            return {}
+        return {(submission.student.id, names[grade.name]): grade.auto_score or 0.0
+                for submission in gradebook.assignment_submissions(assignment)
+                for notebook in submission.notebooks for grade in notebook.grades
+                if grade.name in names and grade.manual_score is None}  # fmt: skip
 
 
 def _graded(student: str, assignment: str) -> dict[str, Any]:

@@ -164,3 +164,35 @@ def test_helper_functions_are_carried_and_the_courses_own_names_are_not(blank):
 def test_magics_and_syntax_errors_define_nothing():
     assert salvage.definitions("%matplotlib inline\ndef f(): pass\n!ls") == {"f"}
     assert salvage.definitions("def f(:") == set()
+
+
+def output(**data):
+    return intake.safe_output({"output_type": "display_data", "data": data})
+
+
+def test_a_progress_bar_is_kept_as_it_stood_last():
+    bar = "".join(f"\rtraining: {n:3d}%|{'#' * (n // 10):10s}|" for n in range(101)) + "\r\ndone\r\n50\rloss 0.25"
+    kept = intake.safe_output({"output_type": "stream", "name": "stderr", "text": bar})
+    assert kept.text == "training: 100%|##########|\ndone\nloss 0.25" and kept.name == "stdout"
+    long = "".join(f"\r{n} of 100000" for n in range(100_000)) + "\nlast\r"
+    assert intake.safe_output({"output_type": "stream", "text": [long]}).text == "99999 of 100000\nlast"
+    assert intake.as_shown("\r" * 2_000_000) == ""  # at once
+
+
+def test_of_an_animation_the_last_frame_is_kept():
+    first, last = "iVBORw0KGgoAAAA=", "iVBORw0KGgoBBBB="
+    html = f'<script>frames[0] = "data:image/png;base64,{first}"\nframes[1] = "data:image/png;base64,{last[:8]}\\\n{last[8:]}"</script>'
+    kept = output(**{"text/html": html, "text/plain": "<IPython.core.display.HTML object>"}).data
+    assert "".join(kept["image/png"].split()) == last and set(kept) == {"image/png", "text/plain"}
+    assert kept["text/plain"] == intake.DROPPED
+    assert output(**{"text/html": html, "image/png": PNG}).data == {"image/png": PNG}  # a figure of its own comes first
+
+
+@pytest.mark.parametrize("html", ["<script>data:image/png;base64,QUJD</script>", "<video src='data:video/mp4;base64,AAAA'>", "data:image/",
+                                  "data:image/svg+xml;base64,PHN2Zz4=", "data:image/png;base64,", "<b>x</b>"])  # fmt: skip
+def test_nothing_else_of_html_is_kept(html):
+    assert output(**{"text/html": html}) is None
+    assert output(**{"text/html": html, "text/plain": "<IPython.core.display.HTML object>"}).data == {
+        "text/plain": intake.DROPPED
+    }
+    assert output(**{"text/html": html, "text/plain": "Figure(2x2)"}).data == {"text/plain": "Figure(2x2)"}
