@@ -32,7 +32,6 @@ def main(argv: list[str] | None = None) -> int:
     commands.add_parser("gallery", help="write docs/mistakes.md, a gallery of mistakes with pictures")
     pictures = commands.add_parser("pictures", help="make the pictures of the README and of the site")
     pictures.add_argument("names", nargs="*", help="hero, panel, or notebooks such as 03; default all that have pictures")
-    pictures.add_argument("--as-built", action="store_true", help="take built-solutions/ as they are, without executing them")
     site = commands.add_parser("site", help="write the course's site into dist/site/ (make site)")
     site.add_argument("--students", action="store_true", help="without the pages that have pieces of answers")
     commands.add_parser("demo", help="a small class hands in, stock nbgrader grades it (make demo)")
@@ -103,7 +102,7 @@ def _pictures(options: argparse.Namespace) -> int:
     if None in names:
         return 2
     try:
-        for path in pictures.write(names, not options.as_built):
+        for path in pictures.write(names):
             print(path, flush=True)
     except (LookupError, OSError) as error:
         print(error, file=sys.stderr)

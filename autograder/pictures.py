@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import shutil
 import subprocess
 import tempfile
@@ -61,28 +62,58 @@ FIGURES = (
         "a mixture of three",
         "10,000 samples of a Gaussian and of a mixture of three, with contours of their densities",
     ),
-    Figure("01-noise", "subplots(2, 5", "Two Gaussians and a chequerboard dissolve in five steps into the same cloud of noise"),
+    Figure(
+        "01-noise", "subplots(2, 5", "Two Gaussians and a chequerboard dissolve in five steps into the same cloud of noise"
+    ),
     Figure(
         "02-time",
-        "sines and cosines\": Sinus",
+        'sines and cosines": Sinus',
         "Three networks fit a wave: told the step or a number from 0 to 1 they miss it, told sines and cosines they draw it",
     ),
     Figure("02-field", "ax.quiver(", "Three fields of arrows that one network has learnt, each for another time"),
     Figure("03-score", "plots.field(", "Arrows of the score over the density at three times: from eight spots to one cloud"),
-    Figure("03-trajectories", "ODE: 60 trajectories", "Sixty smooth trajectories from noise to eight spots, and a thousand end points"),
+    Figure(
+        "03-trajectories",
+        "ODE: 60 trajectories",
+        "Sixty smooth trajectories from noise to eight spots, and a thousand end points",
+    ),
     Figure("03-recipe", "ring: model", "Data and samples side by side: a ring of eight spots, and a chequerboard"),
+    Figure(
+        "04-forward",
+        "data on the left",
+        "Ten histories wander from two bands of data into noise, over the density of every step",
+    ),
+    Figure(
+        "04-recipe",
+        "our recipe, 50 histories",
+        "Samples fill the true density of two modes, and fifty histories part into its two bands",
+    ),
+    Figure(
+        "05-schedules",
+        "columns=len(times)",
+        "A digit dissolves in ten steps, in three schedules: soon in one, late in another",
+    ),
+    Figure(
+        "06-paths",
+        "perfect = data.ExactNoise(truth",
+        "Paths from noise to two clusters: smooth without fresh noise, rough with it",
+    ),
+    Figure(
+        "07-photographs",
+        "64 training images",
+        "Two grids of small colour photographs: fur, leaves, a roof, a space suit, dark sky",
+    ),
 )
 
 
-def write(names: list[str], execute: bool = True) -> Iterator[Path]:
-    """Make pictures, one after the other: "hero", "panel", and those of notebooks; yields their paths.
+def write(names: list[str]) -> Iterator[Path]:
+    """Make pictures, one after the other; yields their paths.
 
     Args:
-        names: of pictures and of notebooks.
-        execute: False takes the notebooks in built-solutions/ as they are.
+        names: "hero", "panel", and notebooks, each of which is executed as far as its last figure here.
 
     Raises:
-        LookupError: if the cell of a figure is not there, or has drawn nothing.
+        LookupError: if the cell of a figure is not there or has drawn nothing, or if there is no chromium for the panel.
     """
     FOLDER.mkdir(exist_ok=True)
     for name in names:
@@ -91,7 +122,7 @@ def write(names: list[str], execute: bool = True) -> Iterator[Path]:
         elif name == "panel":
             yield panel(DOCS / "panel.png")
         else:
-            yield from _figures(name, execute)
+            yield from _figures(name)
 
 
 def of(name: str) -> list[Figure]:
@@ -99,17 +130,23 @@ def of(name: str) -> list[Figure]:
     return [figure for figure in FIGURES if figure.name[:2] == name[:2]]
 
 
-def _figures(name: str, execute: bool) -> Iterator[Path]:
-    import nbformat
+def _figures(name: str) -> Iterator[Path]:
+    """Execute the solution of a notebook as far as its last figure, and keep them."""
+    from nbclient import NotebookClient
 
     from autograder import build
 
-    path = build.write_solution(name, execute=True) if execute else course.ROOT / "built-solutions" / f"{name}.ipynb"
-    cells = nbformat.read(path, 4).cells
-    for figure in of(name):
-        drawn = [o.data["image/png"] for o in figure.cell(cells).outputs if "image/png" in o.get("data", {})]
+    notebook = build.source_notebook(course.load(name))
+    cells = {figure: figure.cell(notebook.cells) for figure in of(name)}
+    last = max(notebook.cells.index(cell) for cell in cells.values())
+    del notebook.cells[last + 1 :]
+    shipped = {**os.environ, "DIFFUSION_LABS_DATA": os.devnull}  # only data that come with the course, with their licences
+    with tempfile.TemporaryDirectory() as folder:
+        NotebookClient(notebook, timeout=1800, kernel_name="python3").execute(cwd=folder, env=shipped)
+    for figure, cell in cells.items():
+        drawn = [output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {})]
         if not drawn:
-            raise LookupError(f"The cell of the figure {figure.name} drew nothing in {path}.")
+            raise LookupError(f"The cell of the figure {figure.name} has drawn nothing.")
         figure.path.write_bytes(_small(base64.b64decode(drawn[-1])))
         yield figure.path
 
@@ -122,7 +159,9 @@ def _small(png: bytes) -> bytes:
     while len(png) > LARGEST:
         size = [round(side * scale) for side in picture.size]
         stream = io.BytesIO()
-        picture.resize(size, Image.Resampling.LANCZOS).quantize(96, Image.Quantize.FASTOCTREE).save(stream, "PNG", optimize=True)
+        picture.resize(size, Image.Resampling.LANCZOS).quantize(256, Image.Quantize.FASTOCTREE).save(
+            stream, "PNG", optimize=True
+        )
         png, scale = stream.getvalue(), 0.9 * scale
     return png
 
@@ -154,7 +193,9 @@ def hero(path: Path) -> Path:
     x = np.linspace(0, 1, len(times))
     for j, mode in enumerate(ends):
         ax.plot(x, lines[:, j], color=(plots.BLUE, plots.GREEN, plots.ORANGE)[mode], lw=1.3, alpha=0.55)
-    ax.scatter(np.ones(len(levels)), lines[-1], s=9, c=[(plots.BLUE, plots.GREEN, plots.ORANGE)[mode] for mode in ends], zorder=3)
+    ax.scatter(
+        np.ones(len(levels)), lines[-1], s=9, c=[(plots.BLUE, plots.GREEN, plots.ORANGE)[mode] for mode in ends], zorder=3
+    )
     ax.scatter(np.zeros(len(levels)), lines[0], s=9, color=plots.INK, zorder=3)
     ax.set(xlim=(-0.01, 1.01))
     ax.axis("off")

@@ -20,6 +20,9 @@ from pathlib import Path
 import nbformat
 
 from autograder import course, keys, pictures
+from autograder.grading import shared_runner
+from helpers import panel
+from helpers.judge import judge
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DOCS = REPOSITORY / "docs"
@@ -30,9 +33,10 @@ FOR_STUDENTS = ("students", "tasks")
 """The pages of docs/ without pieces of answers: all that `--students` takes."""
 NO_API = ("keys", "misconceptions", "alternatives", "__main__")
 LINK = re.compile(r"(`+[^`].*?`+)|(!?)\[([^\]]*)\]\(([^)\s]+)\)", re.S)
-NOTE = """```{{admonition}} As students get it
-:class: tip
-{tasks} graded tasks, {points:g} points. Cells with a banner `# ==== TODO ...` are theirs to write.{figures}
+EXAMPLE = "vpsde.sample_ode"
+"""The task on whose first known mistake the front page shows the check's panel."""
+NOTE = """```{{note}}
+This is the notebook as students get it: {tasks} graded tasks, {points:g} points. The cells with an orange edge are theirs to write.{figures}
 ```"""
 
 
@@ -63,7 +67,18 @@ def write(out: Path | None = None, students: bool = False) -> Path:
                 place = source / picture.relative_to(REPOSITORY)
                 place.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(picture, place)
-        command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-c", str(DOCS / "site"), str(source), str(built)]
+        command = [
+            sys.executable,
+            "-m",
+            "sphinx",
+            "-W",
+            "--keep-going",
+            "-q",
+            "-c",
+            str(DOCS / "site"),
+            str(source),
+            str(built),
+        ]
         done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
         if done.returncode:
             raise SiteError(f"Sphinx found something wrong, and the site was not changed.\n{done.stderr.strip()}")
@@ -92,6 +107,8 @@ def pages(students: bool = False) -> dict[str, str]:
     docs = {path.stem: path for path in sorted(DOCS.glob("*.md")) if not students or path.stem in FOR_STUDENTS}
     texts = {f"docs/{name}.md": path.read_text(encoding="utf-8") for name, path in docs.items()}
     texts["docs/students.md"] = texts["docs/students.md"].replace("# diffusion-labs\n", "# For students\n", 1)
+    data = (REPOSITORY / "helpers" / "assets" / "README.md").read_text(encoding="utf-8")
+    texts["docs/data.md"] = "# Data and their licences\n\n" + re.sub("^# ", "## ", data, flags=re.M)
     texts["CHANGELOG.md"] = (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8")
     notebooks = {f"notebooks/{name}/{name}.ipynb": _notebook(name) for name in course.assignment_names()}
     for package in ["helpers"] if students else ["helpers", "autograder"]:
@@ -101,16 +118,32 @@ def pages(students: bool = False) -> dict[str, str]:
         "Course": ["docs/students", *(place.removesuffix(".ipynb") for place in notebooks)],
         "Instructors": [f"docs/{name}" for name in [*guide, *(n for n in LAST if n in docs)]],
         "Evidence": [f"docs/{name}" for name in EVIDENCE if name in docs],
-        "Reference": [place.removesuffix(".md") for place in texts if place.count(".") == 1 and place.startswith("api/")] + ["CHANGELOG"],
+        "Reference": [place.removesuffix(".md") for place in texts if place.count(".") == 1 and place.startswith("api/")]
+        + ["docs/data", "CHANGELOG"],
     }
-    trees = [f"```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{chr(10).join(names)}\n```\n" for caption, names in trees.items() if names]
-    counts = {"tasks": len(course.tasks()), "mistakes": sum(len(keys.misconceptions(task)) for task in course.tasks())}
-    index = (DOCS / "site" / "index.md").read_text(encoding="utf-8")
-    for name, count in counts.items():
-        index = index.replace(f"{{{{ {name} }}}}", f"{count:,}")
-    texts["index.md"] = "\n".join([index, *trees])
+    trees = [
+        f"```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{chr(10).join(names)}\n```\n"
+        for caption, names in trees.items()
+        if names
+    ]
+    texts["index.md"] = "\n".join([_front(students), *trees])
     places = {*texts, *notebooks}
     return {place: _linked(text, place, places) for place, text in texts.items()} | notebooks
+
+
+def _front(students: bool) -> str:
+    """The front page: docs/site/index.md, with its figures counted and its example run."""
+    mistake = keys.misconceptions(EXAMPLE)[0]
+    item = keys.public_item(EXAMPLE)
+    verdict = judge(EXAMPLE, item, shared_runner().observe(EXAMPLE, item, mistake.cell), reveal=True)
+    code = "" if students else re.sub(r'\n *""".*?"""', "", mistake.cell, flags=re.S) + "\n\n"
+    parts = {
+        "tasks": f"{len(course.tasks())}",
+        "mistakes": f"{sum(len(keys.misconceptions(task)) for task in course.tasks()):,}",
+        "example": f'```python\n{code}check("{EXAMPLE}", VPSDE)\n```\n\n```{{raw}} html\n{panel.html(verdict)}\n```',
+    }
+    text = (DOCS / "site" / "index.md").read_text(encoding="utf-8")
+    return re.sub(r"\{\{ (\w+) \}\}", lambda match: parts[match[1]], text)
 
 
 def _linked(text: str, place: str, places: set[str]) -> str:
@@ -144,10 +177,16 @@ def _notebook(name: str) -> str:
     for cell in notebook.cells:
         if cell.cell_type == "code" and cell.source.startswith("# Setup"):
             cell.metadata["tags"] = ["hide-input"]
+        if cell.cell_type == "code" and "# ==== TODO" in cell.source:
+            cell.metadata["tags"] = ["todo"]
         cells.append(cell)
         if cell.id in shown:
             figure = shown[cell.id]
-            cells.append(nbformat.v4.new_markdown_cell(f"![{figure.alt}](../../docs/pictures/{figure.path.name})", id=f"picture-{cell.id}"))
+            cells.append(
+                nbformat.v4.new_markdown_cell(
+                    f"![{figure.alt}](../../docs/pictures/{figure.path.name})", id=f"picture-{cell.id}"
+                )
+            )
     notebook.cells = cells
     notebook.metadata.language_info["pygments_lexer"] = "ipython3"
     return nbformat.writes(notebook)
@@ -163,11 +202,22 @@ def _api(package: str) -> dict[str, str]:
         inner = parts[1] in ("probes", "expected") if len(parts) > 2 else False
         if inner or any(part in NO_API or part.startswith("_") for part in parts):
             continue
-        name, summary = ".".join(parts), (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split("\n")[0]
+        name, summary = (
+            ".".join(parts),
+            (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split("\n")[0],
+        )
         if name != package:
             texts[f"api/{name}.md"] = f"# {name}\n\n```{{eval-rst}}\n.. automodule:: {name}\n   :members:\n```\n"
             rows.append(f"| [{name}]({name}.md) | {summary} |")
-    lines = [f"# API: {package}", "", f"```{{eval-rst}}\n.. automodule:: {package}\n```", "", "| module | what it is |", "| --- | --- |", *rows]
+    lines = [
+        f"# API: {package}",
+        "",
+        f"```{{eval-rst}}\n.. automodule:: {package}\n```",
+        "",
+        "| module | what it is |",
+        "| --- | --- |",
+        *rows,
+    ]
     if package == "autograder":
         texts["api/commands.md"] = _commands(main)
     tree = "\n".join(sorted(place.removeprefix("api/").removesuffix(".md") for place in texts if package in place))

@@ -14,6 +14,7 @@ language = "en"
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx-mathjax-offline"]
 nb_execution_mode = "off"  # the notebooks are shown as students get them
+nb_code_prompt_show, nb_code_prompt_hide = "Setup", "Setup"
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "attrs_block", "attrs_inline"]
 myst_heading_anchors = 3
 default_role = "literal"
