@@ -114,6 +114,10 @@ def _site(options: argparse.Namespace) -> int:
     from autograder import site
 
     try:
+        print(
+            "Sphinx builds the site of docs/, the students' notebooks and the docstrings. This takes about a minute.",
+            flush=True,
+        )
         print(site.text(site.write(students=options.students)))
     except site.SiteError as error:
         print(error, file=sys.stderr)

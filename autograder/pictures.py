@@ -19,13 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from autograder import course
+from autograder import course, keys
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 FOLDER = DOCS / "pictures"
 LARGEST = 100_000
 """Bytes that a picture may have."""
-MISTAKE = "vpsde.sample_ode"
+MISTAKE = "vpsde.sample_ode:no-half"
 WIDTH, HEIGHT = 980, 1000
 
 
@@ -130,6 +130,11 @@ def of(name: str) -> list[Figure]:
     return [figure for figure in FIGURES if figure.name[:2] == name[:2]]
 
 
+def example() -> keys.Answer:
+    """The known mistake that README and site show."""
+    return next(one for one in keys.misconceptions(MISTAKE.partition(":")[0]) if one.id == MISTAKE)
+
+
 def _figures(name: str) -> Iterator[Path]:
     """Execute the solution of a notebook as far as its last figure, and keep them."""
     from nbclient import NotebookClient
@@ -206,7 +211,7 @@ def hero(path: Path) -> Path:
 
 
 def panel(path: Path) -> Path:
-    """Run the check on the first known mistake of a task in a notebook, and photograph answer and panel. Needs chromium.
+    """Run the check on a known mistake in a notebook, and photograph answer and panel. Needs chromium.
 
     Raises:
         LookupError: without chromium.
@@ -215,15 +220,13 @@ def panel(path: Path) -> Path:
     from nbclient import NotebookClient
     from nbconvert import HTMLExporter
 
-    from autograder import keys
-
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     if browser is None:
         raise LookupError("Chromium is needed to take the picture of a panel: apt install chromium.")
-    mistake = keys.misconceptions(MISTAKE)[0]
-    assignment = course.load(course.tasks()[MISTAKE])
-    cells = [nbformat.v4.new_code_cell(source) for _, source in assignment.cells_before_check(MISTAKE, mistake.cell)]
-    for task in [*keys.public_item(MISTAKE)["needs"], MISTAKE]:
+    mistake = example()
+    assignment = course.load(course.tasks()[mistake.task])
+    cells = [nbformat.v4.new_code_cell(source) for _, source in assignment.cells_before_check(mistake.task, mistake.cell)]
+    for task in [*keys.public_item(mistake.task)["needs"], mistake.task]:
         cells.append(nbformat.v4.new_code_cell(assignment.check_cell(task).source))
     notebook = nbformat.v4.new_notebook(cells=cells)
     NotebookClient(notebook, kernel_name="python3").execute()

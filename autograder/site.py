@@ -22,6 +22,7 @@ import nbformat
 from autograder import course, keys, pictures
 from autograder.grading import shared_runner
 from helpers import panel
+from helpers.checks import public_items
 from helpers.judge import judge
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -33,8 +34,6 @@ FOR_STUDENTS = ("students", "tasks")
 """The pages of docs/ without pieces of answers: all that `--students` takes."""
 NO_API = ("keys", "misconceptions", "alternatives", "__main__")
 LINK = re.compile(r"(`+[^`].*?`+)|(!?)\[([^\]]*)\]\(([^)\s]+)\)", re.S)
-EXAMPLE = "vpsde.sample_ode"
-"""The task on whose first known mistake the front page shows the check's panel."""
 NOTE = """```{{note}}
 This is the notebook as students get it: {tasks} graded tasks, {points:g} points. The cells with an orange edge are theirs to write.{figures}
 ```"""
@@ -133,14 +132,15 @@ def pages(students: bool = False) -> dict[str, str]:
 
 def _front(students: bool) -> str:
     """The front page: docs/site/index.md, with its figures counted and its example run."""
-    mistake = keys.misconceptions(EXAMPLE)[0]
-    item = keys.public_item(EXAMPLE)
-    verdict = judge(EXAMPLE, item, shared_runner().observe(EXAMPLE, item, mistake.cell), reveal=True)
+    mistake = pictures.example()
+    item = public_items()[mistake.task]
+    verdict = judge(mistake.task, item, shared_runner().observe(mistake.task, item, mistake.cell), reveal=True)
     code = "" if students else re.sub(r'\n *""".*?"""', "", mistake.cell, flags=re.S) + "\n\n"
+    check = course.load(course.tasks()[mistake.task]).check_cell(mistake.task).source
     parts = {
         "tasks": f"{len(course.tasks())}",
         "mistakes": f"{sum(len(keys.misconceptions(task)) for task in course.tasks()):,}",
-        "example": f'```python\n{code}check("{EXAMPLE}", VPSDE)\n```\n\n```{{raw}} html\n{panel.html(verdict)}\n```',
+        "example": f"```python\n{code}{check}\n```\n\n```{{raw}} html\n{panel.html(verdict)}\n```",
     }
     text = (DOCS / "site" / "index.md").read_text(encoding="utf-8")
     return re.sub(r"\{\{ (\w+) \}\}", lambda match: parts[match[1]], text)

@@ -21,6 +21,9 @@ default_role = "literal"
 
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+ALIASES = ["Array", "ArrayLike", "Affine", "Characteristic", "Estimate", "Network", "NDArray", "Score"]
+autodoc_type_aliases = {name: name for name in ALIASES}
 python_use_unqualified_type_names = True
 maximum_signature_line_length = 88
 
@@ -48,6 +51,10 @@ def _plain(app, what, name, obj, options, lines):
         for i in block:
             indent, bullet, rest = re.match(r"( *)(\* )?(.*)", lines[i]).groups(default="")
             parts = rest.split("`")
+            if what in ("property", "attribute", "data"):
+                parts[::2] = [
+                    part.replace(": ", " – ") for part in parts[::2]
+                ]  # napoleon takes what is before a colon for a type
             parts[::2] = [re.sub(r"\\|\*|\||_(?!\w)", r"\\\g<0>", part) for part in parts[::2]]
             start = indent + bullet if not hanging else "  " if indent else "* "
             lines[i] = start + "`".join(parts)
