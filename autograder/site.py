@@ -81,9 +81,6 @@ def write(out: Path | None = None, students: bool = False) -> Path:
         done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
         if done.returncode:
             raise SiteError(f"Sphinx found something wrong, and the site was not changed.\n{done.stderr.strip()}")
-        for unwanted in ("objects.inv", ".buildinfo", ".doctrees"):
-            path = built / unwanted
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         shutil.rmtree(out, ignore_errors=True)
         out.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(built, out)
@@ -143,6 +140,7 @@ def _front(students: bool) -> str:
         "example": f"```python\n{code}{check}\n```\n\n```{{raw}} html\n{panel.html(verdict)}\n```",
     }
     text = (DOCS / "site" / "index.md").read_text(encoding="utf-8")
+    text = re.sub(r"<!-- instructors -->\n(.*?)<!-- end -->\n", "" if students else r"\1", text, flags=re.S)
     return re.sub(r"\{\{ (\w+) \}\}", lambda match: parts[match[1]], text)
 
 

@@ -30,7 +30,7 @@ maximum_signature_line_length = 88
 html_theme = "furo"
 html_static_path = [str(HERE / "static")]
 html_css_files = ["site.css"]
-html_copy_source = html_show_sourcelink = html_show_sphinx = False
+html_copy_source = html_show_sourcelink = html_show_sphinx = html_use_index = html_domain_indices = False
 pygments_style, pygments_dark_style = "default", "github-dark"
 html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#0072b2", "color-brand-content": "#0072b2"},
@@ -60,6 +60,12 @@ def _plain(app, what, name, obj, options, lines):
             lines[i] = start + "`".join(parts)
 
 
+def _short(app, what, name, obj, options, signature, returns):
+    """A dataclass's default that is made anew each time, as three dots: Sphinx cannot read `<factory>`."""
+    return (signature or "").replace("<factory>", "...") or None, returns
+
+
 def setup(app):
     """Escape docstrings before napoleon reads their sections."""
+    app.connect("autodoc-process-signature", _short)
     app.connect("autodoc-process-docstring", _plain, priority=100)
