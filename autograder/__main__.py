@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     pictures = commands.add_parser("pictures", help="make the pictures of the README and of the site")
     pictures.add_argument("names", nargs="*", help="hero, panel, or notebooks such as 03; default all that have pictures")
     site = commands.add_parser("site", help="write the course's site into dist/site/ (make site)")
-    site.add_argument("--students", action="store_true", help="without the pages that have pieces of answers")
+    site.add_argument("--students", action="store_true", help="without what has pieces of answers, into dist/site-students/")
     commands.add_parser("demo", help="a small class hands in, stock nbgrader grades it (make demo)")
     bench = commands.add_parser("bench", help="print what judging, grading and training cost (make bench)")
     bench.add_argument("--minutes", type=float, default=3.0, help="CPU minutes for each training on images (default 3)")

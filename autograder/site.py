@@ -32,6 +32,7 @@ GUIDE = ("grading", "collecting", "marking", "export", "cluster", "colab", "addi
 LAST = ("security",)
 FOR_STUDENTS = ("students", "tasks")
 """The pages of docs/ without pieces of answers: all that `--students` takes."""
+PICTURES = (".png", ".jpg", ".svg", ".gif")
 NO_API = ("keys", "misconceptions", "alternatives", "__main__")
 LINK = re.compile(r"(`+[^`].*?`+)|(!?)\[([^\]]*)\]\(([^)\s]+)\)", re.S)
 NOTE = """```{{note}}
@@ -47,37 +48,27 @@ def write(out: Path | None = None, students: bool = False) -> Path:
     """Build the site and put it in the place of the last one; returns the page to open.
 
     Args:
-        out: the folder to write; dist/site in the course if None.
+        out: the folder to write; dist/site or dist/site-students in the course if None.
         students: leave out what has pieces of answers: the instructors' pages, the gallery and the grader's own modules.
 
     Raises:
         SiteError: without Sphinx, with a link to nowhere, or with anything that Sphinx warns of. The last site then stays.
     """
-    if missing := [name for name in ("sphinx", "myst_nb", "furo") if importlib.util.find_spec(name) is None]:
+    if missing := [
+        name for name in ("sphinx", "myst_nb", "furo", "sphinx-mathjax-offline") if importlib.util.find_spec(name) is None
+    ]:
         raise SiteError(f"The site needs {', '.join(missing)}, not installed here: pip install -e '.[site]'")
-    out = out or course.ROOT / "dist" / "site"
+    out = out or course.ROOT / "dist" / ("site-students" if students else "site")
     with tempfile.TemporaryDirectory() as scratch:
         source, built = Path(scratch, "source"), Path(scratch, "site")
         for place, text in pages(students).items():
             (source / place).parent.mkdir(parents=True, exist_ok=True)
             (source / place).write_text(text, encoding="utf-8")
-        for picture in [*DOCS.glob("*.png"), *DOCS.glob("*/*.png")]:
-            if not students or picture.parent.name != "mistakes":
-                place = source / picture.relative_to(REPOSITORY)
-                place.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(picture, place)
-        command = [
-            sys.executable,
-            "-m",
-            "sphinx",
-            "-W",
-            "--keep-going",
-            "-q",
-            "-c",
-            str(DOCS / "site"),
-            str(source),
-            str(built),
-        ]
+        for picture in [path for path in DOCS.rglob("*") if path.suffix in PICTURES]:
+            place = source / picture.relative_to(REPOSITORY)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(picture, place)  # Sphinx takes those that a page shows
+        command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-c", f"{DOCS}/site", str(source), str(built)]
         done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
         if done.returncode:
             raise SiteError(f"Sphinx found something wrong, and the site was not changed.\n{done.stderr.strip()}")

@@ -28,9 +28,11 @@ python_use_unqualified_type_names = True
 maximum_signature_line_length = 88
 
 html_theme = "furo"
+html_show_search_summary = False  # summaries are fetched, which browsers refuse for pages opened from the disk
 html_static_path = [str(HERE / "static")]
 html_css_files = ["site.css"]
-html_copy_source = html_show_sourcelink = html_show_sphinx = html_use_index = html_domain_indices = False
+html_copy_source = html_show_sourcelink = html_show_sphinx = html_show_copyright = False
+html_use_index = html_domain_indices = False
 pygments_style, pygments_dark_style = "default", "github-dark"
 html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#0072b2", "color-brand-content": "#0072b2"},

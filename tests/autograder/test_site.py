@@ -77,8 +77,24 @@ def built(tmp_path_factory) -> Path:
 
 @pytest.mark.full
 def test_every_internal_link_resolves_and_nothing_is_loaded_from_elsewhere(built):
-    pages = {path.resolve(): Page(path) for path in built.rglob("*.html")}
-    assert len(pages) > 60
+    assert len(list(built.rglob("*.html"))) > 60
+    assert not _broken(built)
+
+
+@pytest.mark.full
+def test_the_site_for_students_is_whole_without_the_instructors_pages(built, tmp_path):
+    students = site.write(tmp_path / "out", students=True).parent
+    assert not _broken(students)
+    left_out = {path.relative_to(built) for path in built.rglob("*.html")} - {
+        p.relative_to(students) for p in students.rglob("*.html")
+    }
+    assert {Path("docs/mistakes.html"), Path("docs/grading.html"), Path("api/autograder.exact.html")} <= left_out
+    assert not list(students.rglob("_images/ddpm.*"))
+
+
+def _broken(folder: Path) -> list[tuple]:
+    """Links and anchors of built pages that lead nowhere, and what they load from elsewhere."""
+    pages = {path.resolve(): Page(path) for path in folder.rglob("*.html")}
     broken = []
     for path, page in pages.items():
         for target in [*page.loads, *page.links]:
@@ -92,7 +108,7 @@ def test_every_internal_link_resolves_and_nothing_is_loaded_from_elsewhere(built
                 broken.append((path.name, target, "is not there"))
             elif anchor and file in pages and anchor not in pages[file].anchors:
                 broken.append((path.name, target, "has no such anchor"))
-    assert not broken
+    return broken
 
 
 @pytest.mark.full
@@ -108,6 +124,8 @@ def test_pictures_are_described_and_headings_go_down_in_single_steps(built):
 def test_every_page_opens_without_an_error_and_fits_a_phone(built):
     """Chromium, offline, in both themes: an empty console, no request that leaves the folder or fails, no sideways scrolling."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="this test needs selenium: pip install -e '.[site]'")
+    from selenium.webdriver.support.ui import WebDriverWait
+
     if not (shutil.which("chromium") and shutil.which("chromedriver")):
         pytest.skip("this test needs chromium and chromedriver: apt install chromium chromium-driver")
     options = webdriver.ChromeOptions()
@@ -118,21 +136,27 @@ def test_every_page_opens_without_an_error_and_fits_a_phone(built):
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
         try:
-            wrong = [fault for path in sorted(built.rglob("*.html")) for fault in _faults(browser, path)]
+            browser.get("about:blank")
+            browser.get_log("browser")  # what the browser's own first page had to say
+            addresses = [path.as_uri() for path in sorted(built.rglob("*.html"))]
+            wrong = [fault for address in addresses for fault in _faults(browser, address)]
+            wrong += _faults(browser, f"{(built / 'search.html').as_uri()}?q=Heun")
+            found = WebDriverWait(browser, 30).until(lambda browser: browser.find_elements("css selector", "ul.search li a"))
+            assert any("03_vpsde" in link.get_attribute("href") for link in found)
         finally:
             browser.quit()
     assert not wrong
 
 
-def _faults(browser, path: Path) -> list[tuple]:
+def _faults(browser, address: str) -> list[tuple]:
     """What is wrong with one page, at the width of a phone, in the light and in the dark theme."""
-    wrong = []
+    wrong, name = [], address.rpartition("/")[2]
     for theme in ("light", "dark"):
         media = {"features": [{"name": "prefers-color-scheme", "value": theme}]}
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
         size = {"width": WIDTH, "height": 844, "deviceScaleFactor": 1, "mobile": False}
         browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        browser.get(path.as_uri())
+        browser.get(address)
         browser.set_script_timeout(60)
         browser.execute_async_script(
             "const done = arguments[0]; window.MathJax?.startup?.promise ? MathJax.startup.promise.then(done) : done();"
@@ -142,17 +166,19 @@ def _faults(browser, path: Path) -> list[tuple]:
             "return [document.documentElement.scrollWidth, style.color, style.backgroundColor];"
         )
         if width > WIDTH:
-            wrong.append((path.name, theme, f"is {width} px wide"))
+            wrong.append((name, theme, f"is {width} px wide"))
         if _contrast(ink, paper) < 7:
-            wrong.append((path.name, theme, f"{ink} on {paper}"))
-        wrong += [(path.name, theme, entry["message"]) for entry in browser.get_log("browser")]
-        for entry in browser.get_log("performance"):
-            event = json.loads(entry["message"])["message"]
-            address = event["params"].get("request", {}).get("url", "file:")
-            if event["method"] == "Network.requestWillBeSent" and not address.startswith(("file:", "data:", "blob:")):
-                wrong.append((path.name, theme, f"asks for {address}"))
-            if event["method"] == "Network.loadingFailed" and not event["params"].get("canceled"):
-                wrong.append((path.name, theme, f"a request failed: {event['params'].get('errorText')}"))
+            wrong.append((name, theme, f"{ink} on {paper}"))
+        wrong += [(name, theme, entry["message"]) for entry in browser.get_log("browser")]
+        events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+        sent = [event["params"] for event in events if event["method"] == "Network.requestWillBeSent"]
+        asked = {one["requestId"]: one["request"]["url"] for one in sent if one["documentURL"].startswith("file:")}
+        wrong += [
+            (name, theme, f"asks for {url}") for url in asked.values() if not url.startswith(("file:", "data:", "blob:"))
+        ]
+        for failure in (event["params"] for event in events if event["method"] == "Network.loadingFailed"):
+            if failure["requestId"] in asked and not failure.get("canceled"):
+                wrong.append((name, theme, f"{asked[failure['requestId']]} failed: {failure.get('errorText')}"))
     return wrong
 
 
