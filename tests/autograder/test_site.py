@@ -145,7 +145,7 @@ def test_every_page_opens_without_an_error_and_fits_a_phone(built):
             assert any("03_vpsde" in link.get_attribute("href") for link in found)
         finally:
             browser.quit()
-    assert not wrong
+    assert not wrong, wrong
 
 
 def _faults(browser, address: str) -> list[tuple]:
