@@ -12,7 +12,7 @@ def main(argv: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("build", help="make source notebooks, public keys and the students' notebooks from solutions/")
     audit = commands.add_parser("audit", help="grade the grader: right answers, known mistakes and pairs of them")
-    audit.add_argument("assignments", nargs="*", help="such as 03_vpsde; default all")
+    audit.add_argument("assignments", nargs="*", help="such as 03_vpsde, or 03; default all")
     audit.add_argument("--seeds", type=int, default=1, help="number of key items (default 1)")
     audit.add_argument("--first", type=int, default=0, help="the first of them")
     audit.add_argument("--right-only", action="store_true", help="leave the known mistakes out")
@@ -58,7 +58,7 @@ def main(argv: list[str] | None = None) -> int:
     bundle = commands.add_parser("bundle", help="write the student bundle; fails if an answer would be in it")
     bundle.add_argument("--out", default="dist/diffusion-labs-students.zip", help="the zip to write")
     solutions = commands.add_parser("solutions", help="write the solutions as notebooks into built-solutions/")
-    solutions.add_argument("assignments", nargs="*", help="such as 03_vpsde; default all")
+    solutions.add_argument("assignments", nargs="*", help="such as 03_vpsde, or 03; default all")
     solutions.add_argument("--execute", action="store_true", help="run them, with all their figures")
     commands.add_parser(
         "release", help="build, release with nbgrader into the gradebook, and set due dates from course.toml"
@@ -180,9 +180,12 @@ def _bundle(options: argparse.Namespace) -> int:
 def _solutions(options: argparse.Namespace) -> int:
     import time
 
-    from autograder import build, course
+    from autograder import build
 
-    for name in options.assignments or course.assignment_names():
+    names = _assignments(options.assignments)
+    if names is None:
+        return 2
+    for name in names:
         start = time.perf_counter()
         path = build.write_solution(name, options.execute)
         print(path, f"({(time.perf_counter() - start) / 60:.1f} minutes)" if options.execute else "", flush=True)
@@ -205,6 +208,14 @@ def _assignment(word: str) -> str | None:
         return names[0]
     print(f"There is no one assignment {word!r}; they are {', '.join(course.assignment_names())}.")
     return None
+
+
+def _assignments(words: list[str]) -> list[str] | None:
+    """The assignments whose names begin so; all if no word is given; None, and a sentence, if a word does not say which one."""
+    from autograder import course
+
+    names = [_assignment(word) for word in words] or course.assignment_names()
+    return None if None in names else names
 
 
 def _grade(options: argparse.Namespace) -> int:
@@ -245,9 +256,11 @@ def _table(_: argparse.Namespace) -> int:
 def _audit(options: argparse.Namespace) -> int:
     import json
 
-    from autograder import audit, course
+    from autograder import audit
 
-    names = options.assignments or course.assignment_names()
+    names = _assignments(options.assignments)
+    if names is None:
+        return 2
     seeds = range(options.first, options.first + options.seeds)
     wrong = not options.right_only
     results = list(audit.audit_all(names, seeds, wrong=wrong, every=options.write, jobs=options.jobs))

@@ -101,7 +101,8 @@ def _judge_answer(task: str, answer: str, index: int, runner: Runner, carried: l
     if not sure:
         return _late(verdict, observations), False
     try:
-        return named(verdict, public, runner.observe(task, public, answer, carried)), True
+        seen = runner.observe(task, public, answer, carried)
+        return named(verdict, judge(task, public, seen, reveal=True), public, seen), True
     except WorkerDied:
         raise
     except Exception as error:  # it is wrong in any case
@@ -116,15 +117,20 @@ def _late(verdict: Verdict, observations: dict[str, Any]) -> Verdict:
     return replace(verdict, lines=lines, sentence=f"Your code {text}.", misconception=None)
 
 
-def named(verdict: Verdict, public: dict[str, Any], observations: dict[str, Any]) -> Verdict:
+def named(verdict: Verdict, found: Verdict, public: dict[str, Any], observations: dict[str, Any]) -> Verdict:
     """What a student may read of a failed verdict: how the answer does on the public item, and the mistake's name if it has one.
 
     Whether an answer is right is decided on a secret item; what is said of a wrong one comes from the public item, whose inputs and
     right numbers students have anyway and which has the numbers of all known mistakes. So neither a message of the student's code
     nor an observed error can carry anything of a secret item. A wrong answer without a name keeps its fingerprint, for the class
     report.
+
+    Args:
+        verdict: that on the secret item.
+        found: that on the public item.
+        public: the public item.
+        observations: of the answer on the public item.
     """
-    found = judge(verdict.task, public, observations, reveal=True)
     if found.passed:
         only = "right with the inputs of your own check, not with others"
         lines = tuple(replace(line, observed="" if line.ok else only) for line in verdict.lines)
@@ -161,4 +167,4 @@ def _sources() -> str:
 def _names_of_the_course(assignment: str) -> set[str]:
     """What the pristine notebook defines itself, which no student definition may replace."""
     return {name for cell in course.load(assignment).cells if cell.type == "code" and cell.kind in ("given", "answer")
-            for name in salvage.definitions(cell.source)}  # fmt: skip
+            for name in salvage.definitions(cell.source, imports=True)}  # fmt: skip

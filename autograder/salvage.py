@@ -31,7 +31,8 @@ def salvage(submitted: nbformat.NotebookNode, pristine: nbformat.NotebookNode) -
     slots = {cell.metadata.nbgrader.grade_id: cell for cell in result.cells if _nbgrader(cell).get("solution")}
     used: set[int] = set()
     for name, slot in slots.items():
-        taken = _answer(name, slot, slots, submitted)
+        wanted = definitions(slot.source) or _checked(name, result)
+        taken = _answer(name, slot, slots, wanted, _unlike(submitted, pristine))
         used |= {id(cell) for cell in submitted.cells if cell.source.strip() == slot.source.strip()}
         used |= {id(cell) for cell in taken.cells}
         if taken.versions > 1:
@@ -70,15 +71,32 @@ class _Taken:
     versions: int = 0
 
 
+def _checked(name: str, notebook: nbformat.NotebookNode) -> set[str]:
+    """The variables that a slot's check looks at: what an answer without a function or a class has to define."""
+    check = next((cell for cell in notebook.cells if _nbgrader(cell).get("grade_id") == f"{name}-check"), None)
+    calls = [node.value for node in statements(check.source)] if check and check.cell_type == "code" else []
+    return {part.id for call in calls if isinstance(call, ast.Call) for part in call.args if isinstance(part, ast.Name)}
+
+
+def _unlike(submitted: nbformat.NotebookNode, pristine: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    """The submitted cells that are not just the course's own, as they were handed out."""
+    ours = {cell.source.strip() for cell in pristine.cells if not _nbgrader(cell).get("solution")}
+    return [cell for cell in submitted.cells if cell.source.strip() not in ours]
+
+
 def _answer(
-    name: str, slot: nbformat.NotebookNode, slots: dict[str, nbformat.NotebookNode], submitted: nbformat.NotebookNode
+    name: str,
+    slot: nbformat.NotebookNode,
+    slots: dict[str, nbformat.NotebookNode],
+    wanted: set[str],
+    submitted: list[nbformat.NotebookNode],
 ) -> _Taken:
     """The answer to one slot: the last cell with its id, else its banner, else its names, that defines what it must.
 
     If no cell does, the parts of a split cell are put together again; else what has the id or the banner counts as it is.
     """
-    wanted, stub = definitions(slot.source), slot.source.strip()
-    alike = [cell for cell in submitted.cells if cell.cell_type == slot.cell_type]
+    stub = slot.source.strip()
+    alike = [cell for cell in submitted if cell.cell_type == slot.cell_type]
     found = [
         [cell for cell in alike if _nbgrader(cell).get("grade_id") == name],
         [cell for cell in alike if (banner := BANNER.search(cell.source)) and banner[1] == name.replace("-", ".", 1)],
@@ -113,14 +131,17 @@ def _without_the_rest(source: str, wanted: set[str], slots: dict[str, nbformat.N
     return "\n".join(lines)
 
 
-def definitions(source: str) -> set[str]:
-    """What a code cell defines at top level, methods with the class they are attached to: {"sample", "VPSDE.alpha"}."""
+def definitions(source: str, imports: bool = False) -> set[str]:
+    """What a code cell defines at top level, methods with the class they are attached to: {"sample", "VPSDE.alpha"}.
+
+    `imports` adds the names that it imports: they are not its own, but they are there.
+    """
     names: set[str] = set()
     for node in statements(source):
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             owners = [_unparse(d.args[0]) for d in node.decorator_list if isinstance(d, ast.Call) and d.args]
             names.add(".".join([*owners[:1], node.name]))
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+        elif imports and isinstance(node, (ast.Import, ast.ImportFrom)):
             names |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
         elif isinstance(node, ast.Assign):
             names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
@@ -155,7 +176,7 @@ def carried_definitions(notebook: nbformat.NotebookNode, pristine_names: set[str
             continue
         for node in statements(cell.source):
             text = _unparse(node)
-            names = definitions(text)
+            names = definitions(text, imports=True)
             constant = isinstance(node, ast.Assign) and not any(isinstance(part, ast.Call) for part in ast.walk(node.value))
             kept = constant or isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom))
             if kept and names and not names & pristine_names:
