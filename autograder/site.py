@@ -68,7 +68,20 @@ def write(out: Path | None = None, students: bool = False) -> Path:
             place = source / picture.relative_to(REPOSITORY)
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(picture, place)  # Sphinx takes those that a page shows
-        command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-c", f"{DOCS}/site", str(source), str(built)]
+        command = [
+            sys.executable,
+            "-m",
+            "sphinx",
+            "-W",
+            "--keep-going",
+            "-q",
+            "-c",
+            f"{DOCS}/site",
+            "-d",
+            f"{scratch}/trees",
+            str(source),
+            str(built),
+        ]
         done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
         if done.returncode:
             raise SiteError(f"Sphinx found something wrong, and the site was not changed.\n{done.stderr.strip()}")
