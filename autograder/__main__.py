@@ -119,7 +119,7 @@ def _site(options: argparse.Namespace) -> int:
             flush=True,
         )
         print(site.text(site.write(students=options.students)))
-    except site.SiteError as error:
+    except (site.SiteError, LookupError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

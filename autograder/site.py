@@ -27,7 +27,7 @@ from helpers.judge import judge
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DOCS = REPOSITORY / "docs"
-EVIDENCE = ("mistakes", "audit", "performance", "coverage", "tasks")
+EVIDENCE = ("mistakes", "audit", "performance", "coverage")
 GUIDE = ("grading", "collecting", "marking", "export", "cluster", "colab", "adding-an-assignment")
 LAST = ("security",)
 FOR_STUDENTS = ("students", "tasks")
@@ -115,7 +115,7 @@ def pages(students: bool = False) -> dict[str, str]:
         texts |= _api(package)
     guide = [n for n in GUIDE if n in docs] + sorted(set(docs) - {*GUIDE, *EVIDENCE, *LAST, *FOR_STUDENTS})
     trees = {
-        "Course": ["docs/students", *(place.removesuffix(".ipynb") for place in notebooks)],
+        "Course": ["docs/students", *(place.removesuffix(".ipynb") for place in notebooks), "docs/tasks"],
         "Instructors": [f"docs/{name}" for name in [*guide, *(n for n in LAST if n in docs)]],
         "Evidence": [f"docs/{name}" for name in EVIDENCE if name in docs],
         "Reference": [place.removesuffix(".md") for place in texts if place.count(".") == 1 and place.startswith("api/")]
