@@ -143,7 +143,7 @@ def _figures(name: str) -> Iterator[Path]:
 
     notebook = build.source_notebook(course.load(name))
     cells = {figure: figure.cell(notebook.cells) for figure in of(name)}
-    last = max(notebook.cells.index(cell) for cell in cells.values())
+    last = max((notebook.cells.index(cell) for cell in cells.values()), default=-1)
     del notebook.cells[last + 1 :]
     shipped = {**os.environ, "DIFFUSION_LABS_DATA": os.devnull}  # only data that come with the course, with their licences
     with tempfile.TemporaryDirectory() as folder:
