@@ -30,6 +30,10 @@ def main(argv: list[str] | None = None) -> int:
     explain = commands.add_parser("explain", help="print a known mistake: sentence, source, code, and what the student sees")
     explain.add_argument("id", help="such as vpsde.loss:no-half")
     commands.add_parser("gallery", help="write docs/mistakes.md, a gallery of mistakes with pictures")
+    pictures = commands.add_parser("pictures", help="make the pictures of the README and of the site")
+    pictures.add_argument("names", nargs="*", help="hero, panel, or notebooks such as 03; default all that have pictures")
+    site = commands.add_parser("site", help="write the course's site into dist/site/ (make site)")
+    site.add_argument("--students", action="store_true", help="without what has pieces of answers, into dist/site-students/")
     commands.add_parser("demo", help="a small class hands in, stock nbgrader grades it (make demo)")
     bench = commands.add_parser("bench", help="print what judging, grading and training cost (make bench)")
     bench.add_argument("--minutes", type=float, default=3.0, help="CPU minutes for each training on images (default 3)")
@@ -125,6 +129,38 @@ def _gallery(_: argparse.Namespace) -> int:
     from autograder import gallery
 
     print(gallery.write())
+    return 0
+
+
+def _pictures(options: argparse.Namespace) -> int:
+    from autograder import course, pictures
+
+    drawn = [name for name in course.assignment_names() if pictures.of(name)]
+    names = options.names or ["hero", "panel", *drawn]
+    names = [name if name in ("hero", "panel") else _assignment(name) for name in names]
+    if None in names:
+        return 2
+    try:
+        for path in pictures.write(names):
+            print(path, flush=True)
+    except (LookupError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _site(options: argparse.Namespace) -> int:
+    from autograder import site
+
+    try:
+        print(
+            "Sphinx builds the site of docs/, the students' notebooks and the docstrings. This takes about a minute.",
+            flush=True,
+        )
+        print(site.text(site.write(students=options.students)))
+    except (site.SiteError, LookupError) as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
 
 
