@@ -69,6 +69,25 @@ class Animation:
         return data, {"image/png": {"alt": self.alt}}
 
 
+class Recorder:
+    """Stands in for a network and keeps every x that a sampler asks it about: `animate([*recorder.states, samples])`.
+
+    Args:
+        network: called as network(x, t).
+
+    Attributes:
+        states: what it was asked about, in order.
+    """
+
+    def __init__(self, network: Callable[[Any, Any], Any]) -> None:
+        self.network, self.states = network, []
+
+    def __call__(self, x: Any, t: Any) -> Any:
+        """What the network says of x at t."""
+        self.states.append(x.detach().clone())
+        return self.network(x, t)
+
+
 def animate(
     trajectories: Any,
     times: Any = None,
@@ -229,7 +248,7 @@ def _beside(images: Sequence[Any]) -> Any:
 
 def _png(image: Any) -> bytes:
     stream = io.BytesIO()
-    image.save(stream, "png")
+    image.quantize(256).save(stream, "png")  # shades in 256 colours: a third of the size
     return stream.getvalue()
 
 

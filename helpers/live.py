@@ -13,7 +13,7 @@ from helpers.explore import front_end
 from helpers.figures import describe, drawn, picture, png
 
 
-class live:  # noqa: N801 - it reads as a verb: with live(flow): fit(flow, ...)
+class live:
     """Watch the losses of a training loop that you do not have to change.
 
     >>> with live(flow, lowest=1.2) as curve:  # doctest: +SKIP
@@ -24,11 +24,12 @@ class live:  # noqa: N801 - it reads as a verb: with live(flow): fit(flow, ...)
     curve, too.
 
     Args:
-        owner: the object whose method gives the loss of a batch.
-        method: the name of that method.
+        owner: the object whose method gives the loss of a batch, or the module that such a function is in.
+        method: the name of that method; if it returns several things, the loss is the first.
         lowest: a dashed line, if it is known how low the loss can get.
         window: steps in the running mean.
         title: of the figure.
+        keep: whether the figure stays at the end; False where the next cell draws the whole run.
         **axes: what else matplotlib's `ax.set` should set, such as ylim=(0, 2).
 
     Attributes:
@@ -43,9 +44,10 @@ class live:  # noqa: N801 - it reads as a verb: with live(flow): fit(flow, ...)
         lowest: float | None = None,
         window: int = 25,
         title: str = "",
+        keep: bool = True,
         **axes: Any,
     ):
-        self._owner, self._method, self._lowest, self._window = owner, method, lowest, window
+        self._owner, self._method, self._lowest, self._window, self._keep = owner, method, lowest, window, keep
         self._axes = {"title": title or "training loss", **axes}
         self._seen: list[Any] = []
         self._handle: Any = None
@@ -59,26 +61,33 @@ class live:  # noqa: N801 - it reads as a verb: with live(flow): fit(flow, ...)
 
     def __enter__(self) -> live:
         original, watched = getattr(self._owner, self._method), front_end()
+        self._before = vars(self._owner).get(self._method)
         self._next = time.perf_counter() + 0.5
         self._ax = Figure(
             figsize=(6, 3.2), layout="constrained"
         ).subplots()  # pyplot does not know it: it is shown here only
 
         def noted(*args: Any, **kwargs: Any) -> Any:
-            loss = original(*args, **kwargs)
+            returned = original(*args, **kwargs)
+            loss = returned[0] if isinstance(returned, tuple) else returned
             if getattr(loss, "requires_grad", True):
                 self._seen.append(loss.detach() if hasattr(loss, "detach") else loss)
                 if watched and time.perf_counter() > self._next:
                     self._show()
-            return loss
+            return returned
 
         setattr(self._owner, self._method, noted)
         return self
 
     def __exit__(self, *_: Any) -> None:
-        delattr(self._owner, self._method)  # the class's own method shows again
-        if self._seen:
+        if self._before is None:
+            delattr(self._owner, self._method)  # the class's own method shows again
+        else:
+            setattr(self._owner, self._method, self._before)
+        if self._seen and self._keep:
             self._show(last=True)
+        elif self._handle is not None:
+            self._handle.update({"text/plain": f"{len(self._seen):,} steps"}, raw=True)
 
     def _show(self, last: bool = False) -> None:
         """Draw, in the place of the figure before; the last one as every figure of the course is shown."""
