@@ -30,8 +30,8 @@ def describe(figure: Figure) -> str:
     given = getattr(figure, "_text_alternative", None)
     if given:
         return given
-    panels = [_panel(ax) for ax in figure.axes if ax.get_visible()]
-    panels = [panel for panel in panels if panel]
+    shown = [ax for ax in figure.axes if ax.get_visible()]
+    panels = [panel for ax in shown if (panel := _panel(ax, axes=len(shown) < 4))]
     heading = figure.get_suptitle()
     start = "Figure" + (f" “{plain(heading)}”" if heading else "")
     if len(panels) < 2:
@@ -48,10 +48,10 @@ def plain(label: str) -> str:
     return " ".join(re.sub(r"[${}]", "", label.replace("\\", " ")).split())
 
 
-def _panel(ax: Any) -> str:
-    """Title, axes and content of one panel."""
+def _panel(ax: Any, axes: bool = True) -> str:
+    """Title, axes (of a figure with few panels) and content of one panel."""
     parts = [f"“{plain(title)}”"] if (title := ax.get_title()) else []
-    if ax.axison:
+    if ax.axison and axes:
         for name, axis, (low, high) in (("x", ax.xaxis, ax.get_xlim()), ("y", ax.yaxis, ax.get_ylim())):
             label = axis.get_label_text()
             scale = ", logarithmic" if axis.get_scale() == "log" else ""
@@ -64,9 +64,10 @@ def _panel(ax: Any) -> str:
     content = [f"{len(ax.images)} picture{'s' * (len(ax.images) > 1)}"] if ax.images else []
     if lines:
         content.append(f"{len(lines)} line{'s' * (len(lines) > 1)}" + (f" ({', '.join(named)})" if named else ""))
-    content += [
-        f"{count:,} {what}" for count, what in ((points, "points"), (arrows, "arrows"), (len(ax.patches), "bars")) if count
-    ]
+    contours = sum(type(c).__name__ == "QuadContourSet" for c in ax.collections)
+    shapes = "bars" if ax.containers else "shapes"
+    counts = ((points, "points"), (arrows, "arrows"), (contours, "density with contours"), (len(ax.patches), shapes))
+    content += [f"{count:,} {what}" for count, what in counts if count]
     return ", ".join(parts) + ("; " * bool(parts and content)) + ", ".join(content)
 
 
