@@ -495,9 +495,9 @@ def at_noise(sigma):
 _ = explore(at_noise, sigma=[k / 20 for k in range(21)], start={"sigma": 0.5})
 
 # %% [markdown]
-# *Figure with a slider for σ: two blobs with contours; as σ grows they widen, move to the centre, become one long hill near σ = 0.7 and a round one at 1.*
+# *Figure with a slider for σ: two blobs with contours; as σ grows they widen and move to the centre, until one round hill is left.*
 #
-# **Look for** the σ at which one hill is left of two. And the board as a film, every point with a noise of its own that grows:
+# **Look for** the σ at which one hill is left of two, with no dip between them. And the board as a film, every point with a noise of its own that grows:
 
 # %%
 from helpers.animate import animate
@@ -507,7 +507,7 @@ film = [perturb(board, math.sqrt(1 - s**2), s, torch.Generator().manual_seed(0))
 animate(film, levels, label="σ", limit=3.4, title="chequerboard")
 
 # %% [markdown]
-# *Animation: the eight squares blur, are gone at about σ = 0.4, and end as a round cloud.* The button plays, the slider goes to any σ; with the keyboard, tab to the slider and use the arrows.
+# *Animation: the eight squares blur, cannot be told apart any more at σ = 0.5, and end as a round cloud.* The button plays, the slider goes to any σ; with the keyboard, tab to the slider and use the arrows.
 #
 # Why $\alpha = \sqrt{1 - \sigma^2}$? If the data have variance 1, then $\alpha^2 \cdot 1 + \sigma^2 = 1$: the cloud neither explodes nor shrinks. This choice is called *variance
 # preserving*.

@@ -618,7 +618,7 @@ _ = plots.paths(traj, "trajectories", axes[1], count=100)
 animate(traj, label="step", title="your flow")
 
 # %% [markdown]
-# *Animation of your trajectories: the cloud becomes a ring first, and only in the last steps do spots appear in it.* It works, and it is not good. How far off? We take the ratio of
+# *Animation of your trajectories: little happens in the first half of the steps; then the cloud opens to a wide ring, which gets thin at the end.* It works, and it is not good. How far off? We take the ratio of
 # the model's sliced $W_2$ to the sampling floor, with 10,000 samples each: 1 would be perfect. (About 6 seconds.)
 
 # %%

@@ -399,7 +399,7 @@ def in_steps(steps, eta):
 _ = explore(in_steps, steps=[1, 2, 3, 5, 10, 20, 50, 100], eta=[0.0, 0.5, 1.0], start={"steps": 5})
 
 # %% [markdown]
-# *Figure with sliders for the number of steps and for η. Left: 20 ways from noise to data. Right: a histogram of the ends, lying on its side, with the exact density. One step puts everything into one place, the mean of the data; from five on two peaks appear, too narrow; with 50 they fit.*
+# *Figure with sliders for the number of steps and for η. Left: 20 ways from noise to data. Right: a histogram of the ends, lying on its side, with the exact density. One step puts everything into one place, the mean of the data; with five there are two narrow peaks with a bridge between them; with 50 all fits.*
 #
 # **How large is the error of few steps?** For *one* normal everything is exact: with data $\mathcal{N}(m, s^2)$ the limit of infinitely many steps takes $x_T$ to $m + s\,(x_T - \sqrt{\bar\alpha}\, m) / \sqrt{\bar\alpha s^2 + 1 - \bar\alpha}$, where $\bar\alpha$ is that of $T - 1$.
 

@@ -271,10 +271,12 @@ def test_a_live_curve_is_updated_in_place_and_seldom(shown, monkeypatch):
 
 @pytest.mark.full
 @pytest.mark.skipif(
-    not (shutil.which("chromium") and importlib.util.find_spec("selenium")), reason="needs chromium and selenium"
+    not (shutil.which("chromium") and shutil.which("chromedriver") and importlib.util.find_spec("selenium")),
+    reason="needs chromium and selenium",
 )
 def test_the_player_answers_to_the_keyboard_and_to_less_motion(tmp_path):
     from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
     from selenium.webdriver.common.keys import Keys
     from selenium.webdriver.support.ui import WebDriverWait
 
@@ -286,7 +288,7 @@ def test_the_player_answers_to_the_keyboard_and_to_less_motion(tmp_path):
             options.add_argument(f"--{argument}")
         if less:
             options.add_argument("--force-prefers-reduced-motion")
-        with webdriver.Chrome(options=options) as browser:
+        with webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver"))) as browser:
             browser.get(page.as_uri())
             slider, button = browser.find_element("tag name", "input"), browser.find_element("tag name", "button")
             if less:
