@@ -12,11 +12,8 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
-from helpers.figures import alt, register
-
-__all__ = [
-    "alt", "chain", "contours", "field", "grid", "loss_curve", "paths", "scatter", "scatter_row", "show", "show_row", "style", "to_numpy",
-]  # fmt: skip
+from helpers.figures import alt as alt
+from helpers.figures import register
 
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442",

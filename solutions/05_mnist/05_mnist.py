@@ -1076,7 +1076,7 @@ with torch.random.fork_rng(), fast():
 animate([start_noise, *way], label="step", title="from noise to digits")
 
 # %% [markdown]
-# *Animation: 24 pictures of pure noise; for half of the steps only grain is to be seen, then dark grounds and bright strokes come through it, and the last steps clean up.* Local detail is learnt first, and which strokes go together last. Now longer, if you like: run the training cell a second and third time, or take the full set in a terminal for an hour, and see what improves.
+# *Animation: 24 pictures of pure noise; for about a third of the steps only grain is to be seen; then dark grounds and bright strokes come through it, and the last steps clean up.* Local detail is learnt first, and which strokes go together last. Now longer, if you like: run the training cell a second and third time, or take the full set in a terminal for an hour, and see what improves.
 
 # %% [markdown] written="mnist.training" points=8
 # ### Question: your training run
