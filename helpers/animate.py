@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image, features
 
 from helpers import plots
-from helpers.figures import drawn, png
+from helpers.figures import drawn, small_png
 
 Law = Callable[[Any], Any]
 """Called with one time, gives something with log_prob(x): the density at that time."""
@@ -145,7 +145,7 @@ def animate(
         return _pictures(x[chosen], labels, title, alt)
     draw = _line if x.shape[2] == 1 else _plane
     images = draw(x, times, chosen, labels, density, score, limit, title)
-    return Animation(images, labels, alt, _png(_beside(_five(images))))
+    return Animation(images, labels, alt, small_png(_beside(_five(images))))
 
 
 def _five(items: Sequence[Any]) -> list[Any]:
@@ -221,14 +221,14 @@ def _pictures(x: Any, labels: list[str], title: str, alt: str) -> Animation:
     columns = min(8, x.shape[1])
     grids = [make_grid((step[:24].clamp(-1, 1) + 1) / 2, nrow=columns, padding=1, pad_value=0.5) for step in x]
     images = [Image.fromarray((plots.to_numpy(g.permute(1, 2, 0)) * 255).round().astype(np.uint8)) for g in grids]
-    figure = Figure(figsize=(13, 13 / 5 * images[0].height / images[0].width + 0.5), layout="constrained")
+    figure = Figure(figsize=(13, 13 / 5 * images[0].height / images[0].width + 0.5), dpi=90, layout="constrained")
     panels = _five(list(zip(images, labels, strict=True)))
     for ax, (image, text) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         ax.imshow(image, interpolation="nearest")
         ax.set_title(text)
         ax.axis("off")
     figure.suptitle(title)
-    return Animation(images, labels, alt, png(figure), zoom=max(1, round(480 / images[0].width)))
+    return Animation(images, labels, alt, small_png(drawn(figure)), zoom=max(1, round(480 / images[0].width)))
 
 
 def _figure(width: float, height: float, rows: int = 1) -> tuple[Any, Any]:
@@ -244,12 +244,6 @@ def _beside(images: Sequence[Any]) -> Any:
     for i, image in enumerate(images):
         strip.paste(image, (i * images[0].width, 0))
     return strip
-
-
-def _png(image: Any) -> bytes:
-    stream = io.BytesIO()
-    image.quantize(256).save(stream, "png")  # shades in 256 colours: a third of the size
-    return stream.getvalue()
 
 
 def _encoded(sheet: Any) -> str:

@@ -90,23 +90,29 @@ def drawn(figure: Figure) -> Any:
 
 
 def picture(content: bytes, text: str) -> tuple[dict[str, str], dict[str, Any]]:
-    """A PNG with a text alternative as what Jupyter displays: (data, metadata)."""
-    data, width, height = _smaller(content)
-    img = f'<img src="{data}" width="{width}" height="{height}" style="max-width:100%;height:auto" alt="{escape(text)}">'
-    encoded = base64.b64encode(content).decode()
+    """A PNG with a text alternative as what Jupyter displays: (data, metadata).
+
+    Readers see the HTML, exact; the `image/png` is in 256 colours. Together they are about as large as the PNG alone was.
+    """
+    from PIL import Image, features
+
+    image, kind = Image.open(io.BytesIO(content)).convert("RGB"), "png"
+    if features.check("webp"):
+        stream, kind = io.BytesIO(), "webp"
+        image.save(stream, "webp", lossless=True, quality=20, method=2)
+        content = stream.getvalue()
+    address = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+    size = f'width="{image.width}" height="{image.height}"'
+    img = f'<img src="{address}" {size} style="max-width:100%;height:auto" alt="{escape(text)}">'
+    encoded = base64.b64encode(small_png(image)).decode()
     return {"text/plain": text, "text/html": img, "image/png": encoded}, {"image/png": {"alt": text}}
 
 
-def _smaller(content: bytes) -> tuple[str, int, int]:
-    """The address of a picture without loss, as WebP where that is to be had (about two thirds), and its width and height."""
-    from PIL import Image, features
-
-    image, kind = Image.open(io.BytesIO(content)), "png"
-    if features.check("webp"):
-        stream, kind = io.BytesIO(), "webp"
-        image.convert("RGB").save(stream, "webp", lossless=True, quality=20, method=2)
-        content = stream.getvalue()
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}", *image.size
+def small_png(image: Any) -> bytes:
+    """A PIL image as a PNG with the 256 colours that suit it best: a third of the size or less."""
+    stream = io.BytesIO()
+    image.quantize(256).save(stream, "png")
+    return stream.getvalue()
 
 
 def register(formatter: Any = None) -> None:

@@ -840,7 +840,7 @@ from helpers.live import live
 
 losses, theirs, kept = [], [], {}
 print("epoch   training   validation   their training   their validation")
-with live(circulated, title="training loss of each batch", window=157, ylim=(0, 1.5)):  # 157 batches are an epoch
+with live(circulated, title="training loss of each batch", window=157, ylim=(0, 1.7)):  # 157 batches are an epoch
     for epoch in progress_bar(range(1, budget(40) + 1), "circulated"):
         losses += train_epochs(circulated, z_train, z_valid, adam, epochs=1, batch_size=64)
         theirs.append(their_validation(circulated.network))
