@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers import panel, records
-from helpers.notebook import grading
+from helpers.notebook import grading, in_colab
 
 LIMIT = 50_000_000
 """Bytes of a notebook that the grader takes."""
@@ -189,11 +189,6 @@ def _joined(text: Any) -> str:
 
 def _dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def in_colab() -> bool:
-    """Whether this session runs in Google Colab."""
-    return "google.colab" in sys.modules
 
 
 def _from_colab() -> Found:

@@ -134,19 +134,6 @@ def test_in_colab_the_first_cell_says_where_files_go(monkeypatch, tmp_path, caps
     assert not capsys.readouterr().out
 
 
-def test_figures_are_white_in_colab_and_transparent_elsewhere(monkeypatch):
-    import matplotlib.pyplot as plt
-
-    from helpers import plots
-
-    with plt.rc_context():
-        plots.style()
-        assert plt.rcParams["figure.facecolor"] == "none"
-        monkeypatch.setitem(sys.modules, "google.colab", object())
-        plots.style()
-        assert plt.rcParams["figure.facecolor"] == plt.rcParams["savefig.facecolor"] == "white"
-
-
 def test_panels_need_nothing_that_colabs_frame_does_not_have():
     from helpers import panel
     from helpers.judge import Line, Verdict

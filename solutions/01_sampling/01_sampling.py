@@ -483,6 +483,42 @@ plt.show()
 # **Look for** two things. At σ = 0.5 the squares of the chequerboard are gone, while the two blobs are still apart: fine structure is lost first.
 # And at σ = 1 nothing is left of the data: both rows end in $\mathcal{N}(0, I)$. That is why a diffusion model can *start* there.
 #
+# Now move σ yourself: the same 1,000 points with the same noise at every σ, over contours of the exact density, which is a mixture
+# of two Gaussians at every σ.
+
+# %%
+from helpers.explore import explore
+
+two_blobs = two_gaussians(1000)
+centres = torch.tensor([[-1.0, -1.0], [1.0, 1.0]])
+
+
+def at_noise(sigma):
+    """The two Gaussians with noise of this size, and their density."""
+    alpha = math.sqrt(1 - sigma**2)
+    x_t, _ = perturb(two_blobs, alpha, sigma, torch.Generator().manual_seed(0))
+    cov = ((0.3 * alpha) ** 2 + sigma**2) * torch.eye(2)
+    ax = plots.scatter(x_t, rf"$\alpha = {alpha:.2f},\ \sigma = {sigma:g}$", limit=3.4)
+    plots.contours(lambda x: mixture_log_prob(x, torch.tensor([0.5, 0.5]), alpha * centres, torch.stack([cov, cov])), ax, 3.4)
+
+
+_ = explore(at_noise, sigma=[k / 20 for k in range(21)], start={"sigma": 0.5})
+
+# %% [markdown]
+# *Figure with a slider for σ: two blobs with contours; as σ grows they widen and move to the centre, until one round hill is left.*
+#
+# **Look for** the σ at which one hill is left of two, with no dip between them. And the board as a film, every point with a noise of its own that grows:
+
+# %%
+from helpers.animate import animate
+
+board, levels = chequerboard(1500), torch.linspace(0, 1, 20)
+film = [perturb(board, math.sqrt(1 - s**2), s, torch.Generator().manual_seed(0))[0] for s in levels.tolist()]
+animate(film, levels, label="σ", limit=3.4, title="chequerboard")
+
+# %% [markdown]
+# *Animation: the eight squares blur, cannot be told apart any more at σ = 0.5, and end as a round cloud.* The button plays, the slider goes to any σ; with the keyboard, tab to the slider and use the arrows.
+#
 # Why $\alpha = \sqrt{1 - \sigma^2}$? If the data have variance 1, then $\alpha^2 \cdot 1 + \sigma^2 = 1$: the cloud neither explodes nor shrinks. This choice is called *variance
 # preserving*.
 

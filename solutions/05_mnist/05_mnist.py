@@ -579,6 +579,24 @@ for ax, schedule in zip(axes, SCHEDULES, strict=True):
 # %% [markdown]
 # *Three rows of one digit that dissolves from left to right in ten steps. In the linear row it cannot be seen any more from the fifth or sixth picture on; in the quadratic row from the seventh; in the cosine row it glimmers until the seventh or eighth.* All of the steps behind that point teach the network next to nothing about digits, and sampling has to pay for them.
 #
+# The cosine row as a film, with the same noise at all times:
+
+# %%
+from helpers.animate import animate
+
+
+def with_noise(t):
+    """The first 24 digits after t + 1 steps, with the same noise for every t."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return process.add_noise(data[:24], torch.full((24,), t))[0]
+
+
+animate([with_noise(t) for t in range(0, 1000, 37)], range(0, 1000, 37), title="cosine schedule")
+
+# %% [markdown]
+# *Animation: three rows of eight digits sink into grain; strokes can be made out until about t = 700.*
+#
 # ### What the network says
 #
 # Three targets, equivalent on paper. With $a = \sqrt{\bar\alpha_t}$ and $b = \sqrt{1 - \bar\alpha_t}$, so that $a^2 + b^2 = 1$ and $x_t = a\, x_0 + b\, \varepsilon$:
@@ -1021,9 +1039,11 @@ def keep_samples(epoch, network):
         snapshots[epoch] = quick(process, budget(12), network)
 
 # %%
+from helpers.live import live
+
 torch.manual_seed(5)
 process, start = new_process(), time.perf_counter()
-with fast():
+with fast(), live(process, "train_step", window=50, ylim=(0, 1), keep=False):
     ema, losses = train.train(
         process, data[:10_000], minutes=budget(180, 1) / 60, batch_size=32, decay=0.995, folder="runs/digits", on_epoch=keep_samples
     )
@@ -1055,7 +1075,18 @@ torch.manual_seed(6)
 show(quick(process, budget(64), ema.network, seed=6), "64 samples of the averaged network, 50 steps", columns=16)
 
 # %% [markdown]
-# *Four rows of 16 pictures. All have clean strokes on black; more than half are digits that you would read without hesitation, others are characters that do not exist.* Local detail is learnt first, and which strokes go together last. Now longer, if you like: run the training cell a second and third time, or take the full set in a terminal for an hour, and see what improves.
+# *Four rows of 16 pictures. All have clean strokes on black; more than half are digits that you would read without hesitation, others are characters that do not exist.*
+
+# %%
+small = respaced(process, ema.network, steps=budget(50))
+with torch.random.fork_rng(), fast():
+    torch.manual_seed(6)
+    start_noise = torch.randn(24, 1, 28, 28)
+    _, way = small.sample(24, x_T=start_noise, frames=range(small.T))
+animate([start_noise, *way], label="step", title="from noise to digits")
+
+# %% [markdown]
+# *Animation: 24 pictures of pure noise; for about a third of the steps only grain is to be seen; then dark grounds and bright strokes come through it, and the last steps clean up.* Local detail is learnt first, and which strokes go together last. Now longer, if you like: run the training cell a second and third time, or take the full set in a terminal for an hour, and see what improves.
 
 # %% [markdown] written="mnist.training" points=8
 # ### Question: your training run

@@ -386,6 +386,31 @@ _ = axes[0, 0].set(ylabel="x")
 #
 # Ways that do not cross: for η = 0 each noise belongs to one picture and each picture to one noise. That is what sections 7 and 8 use.
 #
+# How few steps will do? The same 2,000 starts in every setting:
+
+# %%
+from helpers.explore import explore
+
+
+def in_steps(steps, eta):
+    """The ways of 20 starts in so many steps, and a histogram of all ends."""
+    with torch.random.fork_rng():
+        torch.manual_seed(4)
+        starts = torch.randn(2000, 1)
+        ways = ddim_sample(perfect, starts.shape, steps, eta, x_T=starts, path=True)[..., 0]
+    _, axes = plt.subplots(1, 2, figsize=(9, 3), width_ratios=[2, 1], sharey=True)
+    axes[0].plot(torch.linspace(0, 1, len(ways)), ways[:, :20], ".-" if steps <= 20 else "-", color=plots.BLUE, lw=0.8, ms=4, alpha=0.7)
+    axes[1].hist(ways[-1], bins=50, range=(-2.6, 2.6), density=True, color=plots.SKY, alpha=0.7, orientation="horizontal")
+    axes[1].plot(truth.log_prob(line[:, None]).exp(), line, color=plots.INK, lw=1.2)
+    axes[0].set(title=rf"$\eta$ = {eta:g}, {steps} steps", xlabel="share of the steps", ylabel="x", ylim=(-3.2, 3.2))
+    axes[1].set(title="2,000 ends, exact density", xlim=(0, 1.6))
+
+
+_ = explore(in_steps, steps=[1, 2, 3, 5, 10, 20, 50, 100], eta=[0.0, 0.5, 1.0], start={"steps": 5})
+
+# %% [markdown]
+# *Figure with sliders for the number of steps and for η. Left: 20 ways from noise to data. Right: a histogram of the ends, lying on its side, with the exact density. One step puts everything into one place, the mean of the data; with five there are two narrow peaks with a bridge between them; with 50 all fits.*
+#
 # **How large is the error of few steps?** For *one* normal everything is exact: with data $\mathcal{N}(m, s^2)$ the limit of infinitely many steps takes $x_T$ to $m + s\,(x_T - \sqrt{\bar\alpha}\, m) / \sqrt{\bar\alpha s^2 + 1 - \bar\alpha}$, where $\bar\alpha$ is that of $T - 1$.
 
 # %%
@@ -475,6 +500,18 @@ for ax, (eta, name) in zip(axes, ((0.0, "DDIM"), (1.0, "DDPM")), strict=True):
 
 # %% [markdown]
 # *Two grids; every column begins with the same noise, every row has another number of steps, from 5 at the top to 1,000 at the bottom. Left, DDIM: each column shows one and the same figure, grey and soft with 5 steps, and from 20 on nothing changes that one could see; some of the figures are not digits. Right, DDPM: each row has other digits, with 5 steps soft and blurred, further down more often a digit.*
+#
+# The way of 24 of these noises, with DDIM in 20 steps:
+
+# %%
+from helpers.animate import animate
+
+with fast():
+    way = ddim_sample(model, start_noise[:24].shape, budget(20, 5), x_T=start_noise[:24], path=True)
+animate(way, label="step")
+
+# %% [markdown]
+# *Animation: 24 pictures of noise. The grain gets weaker from step to step while bright strokes come through it where they will stay.*
 #
 # With DDIM the noise is a name for the picture: a cheap preview in ten steps shows what 1,000 will give.
 

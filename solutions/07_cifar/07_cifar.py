@@ -701,6 +701,8 @@ def sample(model, n, steps=budget(50), seed=0):
 # **Three minutes.** Run the cell again and it goes on for another three; delete the folder `runs/photographs` to begin afresh (you have to, when you change your network).
 
 # %%
+from helpers.live import live
+
 snapshots = {}
 
 
@@ -712,7 +714,8 @@ def keep(step, model):
 threads = torch.get_num_threads()
 torch.set_num_threads(1)  # small layers: two threads that wait for each other are slower on a busy computer
 torch.manual_seed(6)
-done = train_cifar.train(network.Network(), photos, held_out[:budget(500)], minutes=budget(180, 1) / 60, folder="runs/photographs", on_look=keep)
+with live(train_cifar, "large_step", window=50, ylim=(0, 1), keep=False):
+    done = train_cifar.train(network.Network(), photos, held_out[:budget(500)], minutes=budget(180, 1) / 60, folder="runs/photographs", on_look=keep)
 torch.set_num_threads(threads)
 count = len(done.losses)
 print(f"{count:,} steps of 32 images in {done.seconds[-1]:.0f} s: {32 * count / done.seconds[-1]:,.0f} images/s; a step with the rest of the loop included")
