@@ -10,7 +10,6 @@ import os
 import platform
 import re
 import shutil
-import sys
 import zipfile
 from collections import defaultdict
 from dataclasses import dataclass, field

@@ -56,7 +56,7 @@ def framed(title: str, lines: list[str], rows: list[str]) -> Panel:
 def marked(ok: bool, sentence: str) -> str:
     """A line of HTML with a mark before it: a tick, or an exclamation mark."""
     colour, mark = (_GOOD, "✓") if ok else (_BAD, "!")
-    return (f'<div style="padding:1px 0 1px 1.4em;text-indent:-1.4em;overflow-wrap:anywhere"><b style="color:{colour};'
+    return (f'<div style="padding:1px 0 1px 1.4em;text-indent:-1.4em;overflow-wrap:anywhere"><b style="{_ink(colour)};'
             f'display:inline-block;width:1.4em;text-indent:0">{mark}</b>{escape(sentence)}</div>')  # fmt: skip
 
 
