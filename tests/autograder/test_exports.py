@@ -20,9 +20,9 @@ NAMES = ["03_vpsde", "06_ddim"]  # the second is extra credit in course.toml
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path, empty_gradebook):
     """A gradebook with three students: one complete, one late and without names, one with nothing."""
-    monkeypatch.setenv("PATH", f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}")  # nbgrader calls alembic by name
+    (tmp_path / "gradebook.db").write_bytes(empty_gradebook)
     with Gradebook(f"sqlite:///{tmp_path}/gradebook.db", "diffusion-labs") as book:
         for name in NAMES:
             book.add_assignment(name)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import os
 import re
-import sys
 
 import nbformat
 import pytest
@@ -20,26 +18,23 @@ ANSWERS = {"ada": "It is the SDE.", "bo": "it is  the SDE.", "cem": "", "dov": "
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A gradebook and graded notebooks of five students; eva wrote in a cell of her own."""
-    folder = tmp_path_factory.mktemp("course")
-    before = os.environ["PATH"]
-    os.environ["PATH"] = f"{os.path.dirname(sys.executable)}:{before}"  # nbgrader calls alembic by name
-    try:
-        with Gradebook(f"sqlite:///{folder}/gradebook.db", "diffusion-labs") as book:
-            book.add_assignment(NAME)
-            book.add_notebook(NAME, NAME)
-            book.add_task_cell(CELL, NAME, NAME, max_score=3.0, cell_type="markdown")
-            for student in ANSWERS:
-                book.add_student(student)
-                book.add_submission(NAME, student)
-    finally:
-        os.environ["PATH"] = before
-    return (folder / "gradebook.db").read_bytes()
+def made(tmp_path_factory, empty_gradebook):
+    """A gradebook in which five students have handed in."""
+    path = tmp_path_factory.mktemp("course") / "gradebook.db"
+    path.write_bytes(empty_gradebook)
+    with Gradebook(f"sqlite:///{path}", "diffusion-labs") as book:
+        book.add_assignment(NAME)
+        book.add_notebook(NAME, NAME)
+        book.add_task_cell(CELL, NAME, NAME, max_score=3.0, cell_type="markdown")
+        for student in ANSWERS:
+            book.add_student(student)
+            book.add_submission(NAME, student)
+    return path.read_bytes()
 
 
 @pytest.fixture
 def folder(made, tmp_path, monkeypatch):
+    """Its course, with the graded notebooks; eva wrote in a cell of her own."""
     course.load(NAME)  # from its own place
     monkeypatch.setattr(course, "settings", lambda: {"course": {"id": "diffusion-labs"}})
     monkeypatch.setattr(course, "ROOT", tmp_path)

@@ -171,22 +171,10 @@ def test_the_graded_notebook_is_todays_with_the_answers_of_then(revised):
     assert all(verdict["sentence"].startswith("Nothing is filled in") for verdict in said.values())
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory):
-    """An empty gradebook, whose making takes seconds."""
-    folder, before = tmp_path_factory.mktemp("empty"), os.environ["PATH"]
-    os.environ["PATH"] = f"{os.path.dirname(sys.executable)}:{before}"  # nbgrader calls alembic by name
-    try:
-        gradebook(folder).close()
-    finally:
-        os.environ["PATH"] = before
-    return (folder / "gradebook.db").read_bytes()
-
-
-def test_the_gradebook_gets_the_new_cells_and_loses_nothing_by_hand(empty, tmp_path, monkeypatch):
+def test_the_gradebook_gets_the_new_cells_and_loses_nothing_by_hand(empty_gradebook, tmp_path, monkeypatch):
     names = {}
     monkeypatch.setattr(course, "settings", lambda: {"renamed": names})
-    (tmp_path / "gradebook.db").write_bytes(empty)
+    (tmp_path / "gradebook.db").write_bytes(empty_gradebook)
     task, check, source = ({"max_score": 3.0, "cell_type": "markdown"}, {"max_score": 2.0, "cell_type": "code"},
                            {"cell_type": "code", "locked": True, "source": "", "checksum": ""})  # fmt: skip
     first = {GradeCell: {"a-x-check": check, "a-y-check": check}, SolutionCell: {"a-x": {}}, TaskCell: {"a-old": task},
