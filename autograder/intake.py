@@ -183,7 +183,9 @@ def safe_output(entry: Any) -> nbformat.NotebookNode | None:
         return nbformat.v4.new_output("stream", name="stdout", text=_text(entry.get("text", ""))[-20_000:])
     if entry.get("output_type") in ("display_data", "execute_result") and isinstance(entry.get("data"), dict):
         data = {kind: value for kind in ("text/plain", *SIGNATURES) if (value := _data(kind, entry["data"].get(kind)))}
-        return nbformat.v4.new_output("display_data", data=data) if data else None
+        words = data.get("text/plain", "")[:1000]  # for readers who do not see the figure; pages escape it
+        metadata = {kind: {"alt": words} for kind in SIGNATURES if kind in data and words}
+        return nbformat.v4.new_output("display_data", data=data, metadata=metadata) if data else None
     if entry.get("output_type") == "error":
         text = f"{_text(entry.get('ename'))[:100]}: {_text(entry.get('evalue'))[:2000]}"
         return nbformat.v4.new_output("stream", name="stdout", text=text)
