@@ -194,7 +194,9 @@ def safe_output(entry: Any) -> nbformat.NotebookNode | None:
             data |= still(live)
         if data.get("text/plain", "").startswith("<IPython.core.display."):  # only says that there was something else
             data["text/plain"] = DROPPED
-        return nbformat.v4.new_output("display_data", data=data) if data else None
+        words = data.get("text/plain", "")[:1000]  # for readers who do not see the figure; pages escape it
+        metadata = {kind: {"alt": words} for kind in SIGNATURES if kind in data and words}
+        return nbformat.v4.new_output("display_data", data=data, metadata=metadata) if data else None
     if entry.get("output_type") == "error":
         text = f"{_text(entry.get('ename'))[:100]}: {_text(entry.get('evalue'))[:2000]}"
         return nbformat.v4.new_output("stream", name="stdout", text=text)

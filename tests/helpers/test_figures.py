@@ -18,6 +18,7 @@ from IPython.core.formatters import DisplayFormatter
 from matplotlib.colors import to_rgb
 from PIL import Image
 
+from autograder.feedback import FeedbackExporter
 from autograder.intake import safe_output
 from helpers import explore as exploring
 from helpers import figures, plots
@@ -102,7 +103,11 @@ def test_the_text_alternative_reaches_the_pages(drawn):
     for template in ("lab", "classic"):
         page = BeautifulSoup(HTMLExporter(template_name=template).from_notebook_node(notebook)[0], "html.parser")
         assert [img["alt"] for img in page.find_all("img")] == [figures.describe(drawn)]
-    kept = safe_output(output)  # grading drops the HTML
+    output.data["text/plain"] += '"><script>alert(1)</script>'
+    notebook.cells[0].outputs = [kept] = [safe_output(output)]  # grading drops the HTML and keeps the words
+    page = FeedbackExporter(template_name="classic").from_notebook_node(notebook)[0]
+    (img,) = BeautifulSoup(page, "html.parser").find_all("img")
+    assert img["alt"] == output.data["text/plain"] and "<script>alert(1)" not in page
     assert set(kept.data) == {"text/plain", "image/png"}
     assert Image.open(io.BytesIO(base64.b64decode(kept.data["image/png"]))).size[0] > 300
 
