@@ -19,6 +19,7 @@ myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "attrs_block",
 myst_heading_anchors = 3
 default_role = "literal"
 
+napoleon_use_ivar = True  # "Attributes:" of a docstring and documented properties of the same name are no two objects
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
