@@ -150,9 +150,11 @@ def without_training(cells: tuple[course.Cell, ...]) -> list[course.Cell]:
     kept, missing = [], set()
     for cell in cells:
         if cell.type == "code" and cell.kind == "show":
-            names = [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Name)]
+            nodes = list(ast.walk(ast.parse(cell.source)))
+            names = [node for node in nodes if isinstance(node, ast.Name)]
             made = {node.id for node in names if isinstance(node.ctx, ast.Store)}
-            if "budget(" in cell.source or missing & {node.id for node in names}:
+            made |= {node.name for node in nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+            if "budget(" in cell.source or missing & {node.id for node in names} - made:
                 missing |= made
                 continue
             missing -= made
