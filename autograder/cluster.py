@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import warnings
 from collections.abc import Iterator
-from concurrent.futures import Executor
+from concurrent.futures import CancelledError, Executor
 
 from autograder import grading, sandbox
 
@@ -32,8 +33,8 @@ def workers(address: str, assignment: str) -> Iterator[Executor]:
         assignment: name of the assignment that they will grade.
 
     Raises:
-        Problem: if distributed is not installed, the scheduler does not answer, or a worker cannot grade; also at the end, if the
-            scheduler went away.
+        Problem: if distributed is not installed, the scheduler does not answer, or a worker cannot grade; also if the body of
+            the `with` statement meets a submission whose connection was lost.
     """
     try:
         import dask
@@ -43,6 +44,7 @@ def workers(address: str, assignment: str) -> Iterator[Executor]:
             "Grading on a cluster needs dask.distributed, which is not installed: pip install 'diffusion-labs[cluster]'."
         ) from None
     warnings.filterwarnings("ignore", message="Sending large graph")  # a notebook with figures is what we mean to send
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what happens is said in sentences of ours
     dask.config.set({"distributed.comm.timeouts.connect": PATIENCE})
     try:
         client = Client(address, timeout=PATIENCE, set_as_default=False)
@@ -51,8 +53,8 @@ def workers(address: str, assignment: str) -> Iterator[Executor]:
     try:
         _look_at(client, assignment)
         yield client.get_executor(pure=False)
-        if client.status != "running":
-            raise Problem(f"The scheduler at {address} went away; what was judged is kept: give the command again.")
+    except CancelledError:  # nobody but a lost connection cancels what was sent
+        raise Problem(f"The scheduler at {address} went away; what was judged is kept: give the command again.") from None
     finally:
         with contextlib.suppress(Exception):  # a connection that is broken cannot be closed in order
             client.close(timeout=5)

@@ -157,7 +157,9 @@ def _results(
                     result = future.result()
                     _keep(kept, name, result)
                     yield student, result
-                except (Exception, CancelledError) as error:
+                except CancelledError:
+                    raise
+                except Exception as error:
                     yield student, error
 
 

@@ -64,6 +64,7 @@ def start(tmp_path, folder):
             time.sleep(0.1)
         return json.loads(file.read_text())["address"]
 
+    begin.running, begin.file = running, file
     yield begin
     for process in reversed(running):
         process.kill()
@@ -123,6 +124,27 @@ def dies(notebook, pristine):
     return stock(notebook, pristine)
 salvage.salvage = dies
 """
+
+
+@pytest.mark.full
+def test_a_scheduler_that_goes_away_is_said_and_the_command_goes_on_later(folder, start):
+    address = start()
+    start("--nthreads", "1", "--no-nanny")
+    process = grade(folder, address)
+    while not list((folder / ".verdicts").rglob("*.json")):
+        assert process.poll() is None, process.stdout.read()
+        time.sleep(0.02)
+    start.running[0].kill()
+    log = process.communicate(timeout=300)[0]
+    assert process.returncode == 1 and f"The scheduler at {address} went away" in log and "Traceback" not in log, log
+    assert not (folder / "autograded").exists()
+    start.running[0].wait()
+    start.file.unlink()
+    process = grade(folder, start())
+    start("--nthreads", "1", "--no-nanny")
+    log = process.communicate(timeout=600)[0]
+    assert process.returncode == 0 and f"{STUDENTS} of {STUDENTS} judged" in log, log
+    assert points(folder) == everybody(course.load(NAME).tasks[TASK])
 
 
 @pytest.mark.full
