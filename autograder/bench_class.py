@@ -34,8 +34,8 @@ MISTAKES = 3
 """How many of a wrong student's answers are known mistakes."""
 
 CRASHES = ('raise RuntimeError("I was in the middle of something")', "return undefined_name", "return (")
-SLOW = ("sum(k * k for k in range(20_000_000))", "while True: pass")
-"""What stands at the beginning of a slow student's first function with a docstring: right after a second or two, or never."""
+SLOW = ("sum(k * k for k in range(1_000_000))", "while True: pass")
+"""What stands at the beginning of a slow student's first function with a docstring: right after some seconds, or never."""
 
 
 def answers(number: int, name: str = NAME) -> dict[str, str]:

@@ -62,7 +62,10 @@ def workers(address: str, assignment: str) -> Iterator[Executor]:
 
 def _look_at(client: object, assignment: str) -> None:
     """Refuse a cluster with a worker that would judge differently, or not at all."""
-    found = client.run(standing, assignment, on_error="return")
+    try:
+        found = client.run(standing, assignment, on_error="return")
+    except (OSError, CancelledError) as error:
+        raise Problem(f"The scheduler's workers cannot be asked what they are ({_first_line(error)}).") from None
     if not found:
         print("The scheduler has no worker yet; grading begins when the first one joins.", flush=True)
     ours = standing(assignment)
