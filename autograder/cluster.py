@@ -44,7 +44,8 @@ def workers(address: str, assignment: str) -> Iterator[Executor]:
             "Grading on a cluster needs dask.distributed, which is not installed: pip install 'diffusion-labs[cluster]'."
         ) from None
     warnings.filterwarnings("ignore", message="Sending large graph")  # a notebook with figures is what we mean to send
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what happens is said in sentences of ours
+    for name in ("distributed", "distributed.client", "distributed.comm.tcp", "distributed.core"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what happens is said in sentences of ours
     dask.config.set({"distributed.comm.timeouts.connect": PATIENCE})
     try:
         client = Client(address, timeout=PATIENCE, set_as_default=False)

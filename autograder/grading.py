@@ -48,7 +48,12 @@ def _seconds() -> float:
 
 
 def judge_notebook(
-    notebook: Any, assignment: str, student: str, runner: Runner | None = None, kept: Kept | dict[str, Any] | None = None
+    notebook: Any,
+    assignment: str,
+    student: str,
+    runner: Runner | None = None,
+    kept: Kept | dict[str, Any] | None = None,
+    again: bool = False,
 ) -> dict[str, Verdict]:
     """The verdicts on a salvaged notebook, by grade id of the check cell.
 
@@ -58,6 +63,7 @@ def judge_notebook(
         student: the student's id; with the course's secret it decides which key item is used.
         runner: where to run the answers; by default one shared by the whole thread.
         kept: where verdicts are found and put, as in `judge_answer`.
+        again: that what was late before gets its second chance, as in `judge_answer`.
     """
     source = course.load(assignment)
     index = keys.index_for(assignment, student)
@@ -70,7 +76,7 @@ def judge_notebook(
         if answer.strip() == _stubs(assignment).get(course.grade_id(task)):
             verdict = Verdict(task, False, (), BLANK)
         elif time.monotonic() < deadline:
-            verdict = judge_answer(task, answer, index, runner or shared_runner(), carried, kept)
+            verdict = judge_answer(task, answer, index, runner or shared_runner(), carried, kept, again)
         else:
             verdict = Verdict(
                 task, False, (), f"Not run: the answers before it took over {NOTEBOOK_SECONDS / 60:g} minutes."
@@ -113,22 +119,24 @@ def judge_answer(
     runner: Runner,
     carried: list[str] | None = None,
     kept: Kept | dict[str, Any] | None = None,
+    again: bool = False,
 ) -> Verdict:
     """The verdict on one answer cell with secret item `index`.
 
     It is taken from `kept` if it is there, and put there if it would be the same another time; by default that is the folder
-    that the variable `KEEP` names, if it names one.
+    that the variable `KEEP` names, if it names one. An answer that was late may have met a busy machine. If it is late `again`,
+    and has computed for its whole limit, that is its own doing.
     """
     if not answer.strip():
         return Verdict(task, False, (), BLANK)
     if kept is None and os.environ.get(KEEP):
         kept = Kept(os.environ[KEEP])
     if kept is None:
-        return _judge_answer(task, answer, index, runner, carried)[0]
+        return _judge_answer(task, answer, index, runner, carried, again)[0]
     name = _name(task, answer, index, runner.seconds, carried)
     with contextlib.suppress(KeyError, TypeError):
         return Verdict.load(kept.get(name))
-    verdict, sure = _judge_answer(task, answer, index, runner, carried)
+    verdict, sure = _judge_answer(task, answer, index, runner, carried, again)
     if sure:
         kept[name] = asdict(verdict)
     return verdict
@@ -165,11 +173,15 @@ def identity(assignment: str) -> dict[str, str]:
     }
 
 
-def _judge_answer(task: str, answer: str, index: int, runner: Runner, carried: list[str] | None) -> tuple[Verdict, bool]:
-    """The verdict, and whether it would be the same another time: nothing was late or lost."""
+def _judge_answer(
+    task: str, answer: str, index: int, runner: Runner, carried: list[str] | None, again: bool
+) -> tuple[Verdict, bool]:
+    """The verdict, and whether it would be the same another time."""
     item, public = _secret_item(task, index), public_items()[task]
+    used = runner.used
     observations = runner.observe(task, item, answer, carried)
-    sure = not any(seen.get("failed") in LATE for seen in observations.values())
+    late = any(seen.get("failed") in LATE for seen in observations.values())
+    sure = not late or (again and runner.used - used >= runner.seconds)
     try:
         verdict = judge(task, item, observations)
     except Exception as error:  # the numbers are the student's: whatever they do to the judge, the class is graded
@@ -177,8 +189,8 @@ def _judge_answer(task: str, answer: str, index: int, runner: Runner, carried: l
         return Verdict(task, False, (), text), sure
     if verdict.passed:
         return verdict, sure
-    if not sure:
-        return _late(verdict, observations), False
+    if late:
+        return _late(verdict, observations), sure
     try:
         return named(verdict, public, runner.observe(task, public, answer, carried)), True
     except WorkerDied:

@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -29,7 +30,7 @@ from concurrent.futures import (
     wait,
 )
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,15 +63,20 @@ class OtherGrader(RuntimeError):
     """A worker would judge differently; the text says why."""
 
 
-def judge_one(assignment: str, student: str, content: bytes, expected: dict[str, str]) -> Judged:
-    """Judge one submission, whose file holds `content`, in a worker that grades as `expected` (`cluster.standing`)."""
+def judge_one(
+    assignment: str, student: str, content: bytes, expected: dict[str, str], earlier: dict[str, dict[str, Any]] | None = None
+) -> Judged:
+    """Judge one submission, whose file holds `content`, in a worker that grades as `expected` (`cluster.standing`).
+
+    `earlier` holds the verdicts of a first time, in which something was late: that gets its second chance.
+    """
     here = cluster.standing(assignment)
     if here != expected:
         raise OtherGrader(f"the worker on {platform.node()} {cluster.difference(expected, here)}")
-    runner, kept = grading.shared_runner(), {}
+    runner, kept = grading.shared_runner(), dict(earlier or {})
     before = runner.used
     notebook = salvage.salvage(intake.read_notebook(Path(f"{assignment}.ipynb"), content), _pristine(assignment))
-    verdicts = grading.judge_notebook(notebook, assignment, student, runner, kept).values()
+    verdicts = grading.judge_notebook(notebook, assignment, student, runner, kept, earlier is not None).values()
     passed = {verdict.task: verdict.passed for verdict in verdicts}
     answered = sum(verdict.sentence != grading.BLANK for verdict in verdicts)
     return Judged(passed, kept, len(kept) == answered, runner.used - before)
@@ -124,16 +130,20 @@ def judge_all(assignment: str, jobs: int = 0, scheduler: str = "") -> dict[str, 
 def _results(
     assignment: str, work: list[tuple[str, Path]], jobs: int, scheduler: str
 ) -> Iterator[tuple[str, Judged | Exception]]:
-    """Each student with what became of the submission, as it comes; only a few notebooks are in memory at a time."""
+    """Each student with what became of the submission, as it comes; only a few notebooks are in memory at a time.
+
+    A submission in which something was late is judged again after all others, as far as it was late.
+    """
     kept, expected = grading.Kept(os.environ[grading.KEEP]), cluster.standing(assignment)
     jobs = min(jobs or os.cpu_count() or 1, max(1, len(work)))
     room = cluster.ROOM if scheduler else 2 * jobs
-    pending: dict[Future[Judged], tuple[str, str]] = {}
-    left = iter(work)
+    queue: deque[tuple[str, Path, Judged | None]] = deque((student, path, None) for student, path in work)
+    pending: dict[Future[Judged], tuple[str, Path, Judged | None, str]] = {}
     with contextlib.ExitStack() as stack:
         pool = None
-        while True:
-            for student, path in left:
+        while queue or pending:
+            while queue and len(pending) < room:
+                student, path, earlier = queue.popleft()
                 content = _content(path)
                 name = grading.digest("submission", assignment, student, hashlib.sha256(content).hexdigest(), expected)
                 before = kept.get(name)
@@ -143,24 +153,27 @@ def _results(
                 if pool is None:
                     pool = stack.enter_context(_workers(jobs, scheduler, assignment))
                     stack.callback(lambda: [future.cancel() for future in pending])
+                given = assignment, student, content, expected, earlier and earlier.kept
                 try:
-                    pending[pool.submit(judge_one, assignment, student, content, expected)] = student, name
+                    pending[pool.submit(judge_one, *given)] = student, path, earlier, name
                 except BrokenExecutor as error:
                     yield student, error
-                if len(pending) >= room:
-                    break
-            if not pending:
-                return
-            for future in wait(pending, return_when=FIRST_COMPLETED).done:
-                student, name = pending.pop(future)
+            for future in wait(pending, return_when=FIRST_COMPLETED).done if pending else ():
+                student, path, earlier, name = pending.pop(future)
                 try:
                     result = future.result()
                     _keep(kept, name, result)
-                    yield student, result
                 except CancelledError:
                     raise
                 except Exception as error:
                     yield student, error
+                    continue
+                if earlier is not None:
+                    yield student, replace(result, used=result.used + earlier.used)
+                elif result.complete:
+                    yield student, result
+                else:
+                    queue.append((student, path, result))
 
 
 def _keep(kept: grading.Kept, name: str, result: Judged) -> None:

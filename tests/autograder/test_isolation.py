@@ -153,3 +153,12 @@ def sample_gaussian(n, mean, cov, generator=None):
 """
     verdict = judge_answer(TASK, cheat, 0, runner)
     assert not verdict.passed and "not with others" in verdict.sentence, verdict
+
+
+def test_what_is_late_is_kept_only_if_it_computed_for_its_whole_limit_twice(tmp_path):
+    with Runner(seconds=1.0) as quick:
+        for answer, finals in ((HEAD + "while True: pass", 1), (HEAD + "import time; time.sleep(60)", 0)):
+            kept = {}
+            assert "did not finish" in judge_answer(TASK, answer, 0, quick, kept=kept).sentence and not kept
+            assert "did not finish" in judge_answer(TASK, answer, 0, quick, kept=kept, again=True).sentence
+            assert len(kept) == finals
