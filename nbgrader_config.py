@@ -48,8 +48,8 @@ c.Autograde.autograde_preprocessors = [
     nbgrader_parts.Judge,
     stock.SaveAutoGrades,
     stock.AssignLatePenalties,
-    stock.CheckCellMetadata,
 ]
+c.Exporter.optimistic_validation = True  # a notebook is validated after all of a list's steps, not after each
 c.AssignLatePenalties.plugin_class = nbgrader_parts.LatePolicy
 
 # feedback: pages in which nothing of a student's is live

@@ -37,6 +37,13 @@ def main(argv: list[str] | None = None) -> int:
     commands.add_parser("demo", help="a small class hands in, stock nbgrader grades it (make demo)")
     bench = commands.add_parser("bench", help="print what judging, grading and training cost (make bench)")
     bench.add_argument("--minutes", type=float, default=3.0, help="CPU minutes for each training on images (default 3)")
+    bench.add_argument(
+        "--only", default="", metavar="PART", help="judge, autograde, profile, class, recipes, images or scale"
+    )
+    bench.add_argument(
+        "--stock", type=int, default=8, help="submissions of the class that stock nbgrader grades (default 8)"
+    )
+    bench.add_argument("--count", type=int, default=0, help="submissions in the class (default 60) or the scale (2,000)")
     commands.add_parser(
         "ablation", help="measure the table of notebook 03 that takes pieces of the recipe away (ten minutes)"
     )
@@ -80,6 +87,9 @@ def main(argv: list[str] | None = None) -> int:
     grade.add_argument("assignment", help="such as 03_vpsde; or 03")
     grade.add_argument("arguments", nargs="*", help="for nbgrader autograde, such as -- --force")
     grade.add_argument("--jobs", type=int, default=0, help="processes (default one for each core)")
+    grade.add_argument(
+        "--scheduler", default="", metavar="ADDRESS", help="a Dask scheduler whose workers judge (docs/cluster.md)"
+    )
     grade.add_argument("--diff", action="store_true", help="write nothing; show who would gain or lose what by a regrade")
     report = commands.add_parser(
         "report", help="write a page and a CSV on how a class did: points, tasks, mistakes, unknown answers"
@@ -173,7 +183,10 @@ def _demo(_: argparse.Namespace) -> int:
 def _bench(options: argparse.Namespace) -> int:
     from autograder import bench
 
-    return bench.main(options.minutes)
+    if options.only not in ("", *bench.PARTS) or options.stock < 1 or options.count < 0:
+        print(f"--only is one of {', '.join(bench.PARTS)}; --stock is at least 1, --count no less than 0.", file=sys.stderr)
+        return 2
+    return bench.main(options.minutes, options.only, options.stock, options.count)
 
 
 def _ablation(_: argparse.Namespace) -> int:
@@ -307,19 +320,19 @@ def _collect(options: argparse.Namespace) -> int:
 
 
 def _grade(options: argparse.Namespace) -> int:
-    from autograder import parallel, sandbox
+    from autograder import cluster, parallel, sandbox
 
     name = _assignment(options.assignment)
     if name is None:
         return 2
     try:
         if options.diff:
-            changes = parallel.differences(name, options.jobs)
+            changes = parallel.differences(name, options.jobs, options.scheduler)
             print(*(f"{student:20} {task:28} {points:+g}" for student, task, points in changes), sep="\n")
             print(f"{len(changes)} answers would be graded otherwise; nothing was written.")
             return 0
-        return parallel.grade(name, options.jobs, tuple(options.arguments))
-    except (sandbox.NoSandbox, ValueError) as error:
+        return parallel.grade(name, options.jobs, tuple(options.arguments), options.scheduler)
+    except (sandbox.NoSandbox, cluster.Problem, ValueError) as error:
         print(error)
         return 1
 

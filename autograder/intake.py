@@ -112,10 +112,13 @@ def read_file(path: Path, limit: int) -> bytes:
         return file.read(limit)
 
 
-def read_notebook(path: Path) -> nbformat.NotebookNode:
-    """Read a notebook of any version; one that is refused or unreadable gives an empty notebook with a note about it."""
+def read_notebook(path: Path, content: bytes | None = None) -> nbformat.NotebookNode:
+    """Read a notebook of any version; one that is refused or unreadable gives an empty notebook with a note about it.
+
+    `content` is what is in the file, where that was read before.
+    """
     try:
-        raw = json.loads(decode(read_file(path, MAX_NOTEBOOK)))
+        raw = json.loads(decode(read_file(path, MAX_NOTEBOOK) if content is None else content))
         if not isinstance(raw, dict):
             raise ValueError("it holds no notebook")
         version = raw.get("nbformat", 4)

@@ -45,7 +45,12 @@ def record() -> dict[str, list[str]]:
 
 def is_open(task: str, student: str) -> bool:
     """Whether a task was opened for this student."""
-    return bool({student, EVERYBODY} & set(record().get(task, [])))
+    return task in tasks(student)
+
+
+def tasks(student: str) -> list[str]:
+    """All tasks that were opened for this student."""
+    return sorted(task for task, who in record().items() if {student, EVERYBODY} & set(who))
 
 
 def open_task(task: str, students: list[str]) -> tuple[Path, str]:
@@ -97,4 +102,4 @@ def _plain(source: str) -> str:
         return source.strip()
 
 
-__all__ = ["WORTH", "is_open", "notes", "open_task", "record"]
+__all__ = ["WORTH", "is_open", "notes", "open_task", "record", "tasks"]
