@@ -33,6 +33,10 @@ tr + tr td { border-top: 1px solid var(--line); } .n { text-align: right; font-v
 .axis { display: flex; gap: 3px; font-size: .8rem; } .axis div { flex: 1; text-align: center; }
 .who { opacity: .75; font-size: .9rem; overflow-wrap: anywhere; } code { font-size: .9em; } pre { overflow-x: auto; border: 1px solid var(--line); padding: .6rem; }
 summary { cursor: pointer; }
+@media (max-width: 40rem) {
+  td, th { overflow-wrap: anywhere; } th.n { white-space: normal; } .bar { min-width: 2rem; }
+  .axis { font-size: .55rem; } .axis div { min-width: 0; } pre { white-space: pre-wrap; }
+}
 </style></head><body>
 <h1>Class report: {{ title }}</h1>
 <p>{{ students|length }} student{{ "s" if students|length != 1 }} handed in; {{ right }} of {{ answers }} answers are right ({{ "%.0f"|format(100 * right / (answers or 1)) }} %).

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 
-from helpers.judge import Verdict
+from helpers.judge import Line, Verdict
 
 _GOOD, _BAD = "#0072B2", "#D55E00"  # blue and vermilion of Okabe and Ito: distinct with any colour vision
 _NEUTRAL = "#009E73"  # their green, for what is no verdict
@@ -50,7 +52,7 @@ def note(title: str, *sentences: str) -> Panel:
 def text(verdict: Verdict) -> str:
     """The panel as plain text."""
     rows = [f"{'✓' if verdict.passed else '✗'} {verdict.task}: {'right' if verdict.passed else 'not yet'}"]
-    for line in verdict.lines:
+    for line in _once(verdict.lines):
         rows.append(f"  {'✓' if line.ok else '✗'} {line.title}" + (f": {line.observed}" if line.observed else ""))
     if not verdict.passed:
         rows.append(f"  → {verdict.sentence}")
@@ -62,7 +64,7 @@ def html(verdict: Verdict) -> str:
     """The panel as HTML: inline styles only, no script, legible on light and dark pages."""
     colour = _GOOD if verdict.passed else _BAD
     rows = []
-    for line in verdict.lines:
+    for line in _once(verdict.lines):
         mark = "✓" if line.ok else "✗"
         observed = f'<span style="opacity:.75">: {escape(line.observed)}</span>' if line.observed else ""
         rows.append(
@@ -76,6 +78,15 @@ def html(verdict: Verdict) -> str:
     rows += [f'<div style="margin-top:4px;opacity:.8">{escape(note)}</div>' for note in verdict.notes]
     title = f"{verdict.task}: {'right' if verdict.passed else 'not yet'}"
     return _frame(colour, title, rows)
+
+
+def _once(lines: Sequence[Line]) -> list[Line]:
+    """The lines of a verdict; what was observed in one and again in a later one, such as an exception, is "the same" there."""
+    first: dict[str, int] = {}
+    for number, line in enumerate(lines):
+        first.setdefault(line.observed, number)
+    again = [bool(line.observed) and first[line.observed] < number for number, line in enumerate(lines)]
+    return [replace(line, observed="the same") if same else line for line, same in zip(lines, again, strict=True)]
 
 
 def _frame(colour: str, title: str, rows: list[str]) -> str:

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -32,6 +33,7 @@ SETTINGS = {
     "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
     "@jupyterlab/completer-extension/manager": {"autoCompletion": False},
 }
+TOKEN = "walk"
 NOT_OURS = re.compile(r"favicon|ResizeObserver loop|ERR_NAME_NOT_RESOLVED")
 
 
@@ -52,59 +54,67 @@ def missing() -> str:
 
 
 @contextlib.contextmanager
-def jupyter_lab(folder: Path, variables: dict[str, str] | None = None, dark: bool = False) -> Iterator[str]:
+def jupyter_lab(
+    folder: Path, variables: dict[str, str] | None = None, dark: bool = False, command: list[str] | None = None
+) -> Iterator[str]:
     """JupyterLab on a folder, with settings of its own that are thrown away; yields its address with the token.
 
-    `variables` are added to the environment of the server and its kernels.
+    `variables` are added to the environment of the server and its kernels, `command` is another one that starts JupyterLab.
 
     Raises:
-        RuntimeError: with the server's log, if it does not answer within a minute.
+        RuntimeError: with the server's log, if it does not answer within two minutes.
     """
-    with tempfile.TemporaryDirectory() as home, socket.socket() as free:
-        settings = SETTINGS | {
-            "@jupyterlab/apputils-extension/themes": {"theme": f"JupyterLab {'Dark' if dark else 'Light'}"}
-        }
-        for name, values in settings.items():
-            path = Path(home, "lab", "user-settings", f"{name}.jupyterlab-settings")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(values), encoding="utf-8")
-        free.bind(("127.0.0.1", 0))
-        port, token = free.getsockname()[1], "walk"
-        free.close()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
+        port = _free_port()
+        server = {"port": port, "port_retries": 0, "ip": "127.0.0.1", "open_browser": False, "allow_root": True}
+        config = {"ServerApp": server, "IdentityProvider": {"token": TOKEN}, "LabApp": {"expose_app_in_browser": True}}
+        _write_json(Path(home, "jupyter_server_config.json"), config)
+        _write_json(Path(home, "jupyter_lab_config.json"), config)
+        theme = {"theme": f"JupyterLab {'Dark' if dark else 'Light'}"}
+        for name, values in {**SETTINGS, "@jupyterlab/apputils-extension/themes": theme}.items():
+            _write_json(Path(home, "lab", "user-settings", f"{name}.jupyterlab-settings"), values)
         places = dict.fromkeys(("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"), home)
-        outside = {
-            name: value for name, value in os.environ.items() if not name.startswith(("PYTHONPATH", "DIFFUSION_LABS"))
-        }
-        command = [
-            sys.executable,
-            "-m",
-            "jupyterlab",
-            "--no-browser",
-            "--allow-root",
-            f"--ServerApp.port={port}",
-            "--ServerApp.ip=127.0.0.1",
-        ]
-        command += ["--ServerApp.port_retries=0", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}"]
-        command += ["--LabApp.expose_app_in_browser=True"]
-        with Path(home, "server.log").open("w") as log:
-            server = subprocess.Popen(
-                command, cwd=folder, env={**outside, **places, **(variables or {})}, stdout=log, stderr=subprocess.STDOUT
+        outside = {name: os.environ[name] for name in os.environ if not name.startswith(("PYTHONPATH", "DIFFUSION_LABS"))}
+        log = Path(home, "server.log")
+        with log.open("w") as stream:
+            process = subprocess.Popen(
+                command or [sys.executable, "-m", "jupyterlab"],
+                cwd=folder,
+                env={**outside, **places, **(variables or {})},
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
-            try:
-                address = f"http://127.0.0.1:{port}/lab?token={token}"
-                _wait_for_server(server, address, Path(home, "server.log"))
-                yield address
-            finally:
-                server.terminate()
-                try:
-                    server.wait(20)
-                except subprocess.TimeoutExpired:
-                    server.kill()
-                    server.wait()
+        try:
+            address = f"http://127.0.0.1:{port}/?token={TOKEN}"
+            _wait_for_server(process, address, log)
+            yield address
+        finally:
+            _end(process)
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def _write_json(path: Path, values: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(values), encoding="utf-8")
+
+
+def _end(process: subprocess.Popen) -> None:
+    """End a server with everything in its session: politely, so that it ends its kernels, and then not."""
+    for ending in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, ending)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(20)
 
 
 def _wait_for_server(server: subprocess.Popen, address: str, log: Path) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while server.poll() is None and time.monotonic() < end:
         with contextlib.suppress(urllib.error.URLError, ConnectionError), urllib.request.urlopen(address, timeout=10):
             return

@@ -110,9 +110,10 @@ class Formgrader:
 
     def do(self, text: str, column: str, seconds: float = 120) -> str:
         """Click on the button in a row, wait for nbgrader's answer, close it, and return its text."""
+        drive.wait(text, lambda: self.find(f".{column} a", self.row(text)).is_displayed())
         self.find(f".{column} a", self.row(text)).click()
         box = drive.wait("nbgrader's answer", lambda: self.find(".modal.in .modal-body"), seconds)
-        said = box.text
+        said = box.get_property("textContent")
         drive.wait("the button", lambda: self.find(".modal.in .modal-footer button").is_displayed())
         self.driver.execute_script("arguments[0].click()", self.find(".modal.in .modal-footer button"))
         drive.wait("the page", lambda: not self.driver.execute_script("return document.querySelector('.modal')"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from autograder import course, keys
@@ -76,3 +78,16 @@ def test_the_report_opens_without_errors_at_any_width(formgrader, folder, width)
         assert driver.execute_script("return [window.innerWidth, document.documentElement.scrollWidth]") == [width, width]
         assert drive.console_errors(driver) == []
         assert drive.remote_requests(driver) == set()
+
+
+def test_make_lab_opens_jupyterlab_on_the_notebooks():
+    # with the Python of this test in place of the environment that `make setup` makes
+    command = ["make", "lab", f"RUN={sys.executable}", "READY="]
+    with drive.jupyter_lab(instructor.REPOSITORY, command=command) as address, drive.chromium() as driver:
+        drive.Lab(driver, address)
+        drive.wait("the list of notebooks", lambda: listed(driver) == course.assignment_names())
+
+
+def listed(driver):
+    """The names that the file browser shows."""
+    return [item.text for item in driver.find_elements("css selector", ".jp-DirListing-itemName") if item.text]
