@@ -1,7 +1,8 @@
 """Make the pictures of JupyterLab, of formgrader and of the class report. Needs chromium and selenium; run from the repository.
 
-python docs/screenshots.py            # docs/lab.png, docs/formgrader.png and docs/report.png, two or three minutes
-python docs/screenshots.py lab        # one of them
+python docs/screenshots.py            # all: some minutes
+python docs/screenshots.py lab        # docs/lab.png
+python docs/screenshots.py graded     # docs/formgrader.png and docs/report.png
 """
 
 from __future__ import annotations
@@ -9,9 +10,7 @@ from __future__ import annotations
 import io
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -59,10 +58,18 @@ def lab() -> None:
             _save(driver.get_screenshot_as_png(), "lab")
 
 
-def formgrader() -> None:
-    """A written answer in formgrader, marked with a score and a comment, above it the mark scheme."""
-
-    def take(folder: Path) -> None:
+def graded() -> None:
+    """A written answer in formgrader, marked with a score and a comment, below its mark scheme; and the report on a class of eight."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        instructor.make_course(folder)
+        instructor.python(folder, "-m", "nbgrader", "generate_assignment", instructor.NAME)
+        instructor.hand_in(folder, CLASS)
+        instructor.python(folder, "-m", "nbgrader", "autograde", instructor.NAME)
+        instructor.python(folder, "-m", "autograder", "report", instructor.NAME)
+        with drive.chromium(1000, 1300) as driver:
+            driver.get((folder / "reports" / f"{instructor.NAME}.html").as_uri())
+            _save(driver.get_screenshot_as_png(), "report")
         with drive.jupyter_lab(folder, instructor.variables(folder)) as address, drive.chromium(1180, 1000) as driver:
             page = instructor.Formgrader(drive.Lab(driver, address))
             page.to_submissions()
@@ -70,31 +77,6 @@ def formgrader() -> None:
             page.mark(instructor.WRITTEN, "1.5", "The signs are right. Say more about (c): what becomes of the spots?")
             page.show(instructor.WRITTEN)
             _save(driver.get_screenshot_as_png(), "formgrader")
-
-    _with_a_class({"emil": CLASS["emil"]}, take)
-
-
-def report() -> None:
-    """The report on a class of eight."""
-
-    def take(folder: Path) -> None:
-        instructor.python(folder, "-m", "autograder", "report", instructor.NAME)
-        with drive.chromium(1000, 1300) as driver:
-            driver.get((folder / "reports" / f"{instructor.NAME}.html").as_uri())
-            _save(driver.get_screenshot_as_png(), "report")
-
-    _with_a_class(CLASS, take)
-
-
-def _with_a_class(students: dict[str, tuple[str, ...]], take: Callable[[Path], Any]) -> None:
-    """Release a notebook in a course folder of its own, let these students hand in, grade them with nbgrader, and take a picture."""
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        instructor.make_course(folder)
-        instructor.python(folder, "-m", "nbgrader", "generate_assignment", instructor.NAME)
-        instructor.hand_in(folder, students)
-        instructor.python(folder, "-m", "nbgrader", "autograde", instructor.NAME)
-        take(folder)
 
 
 def _save(png: bytes, name: str) -> None:
@@ -109,10 +91,10 @@ def _save(png: bytes, name: str) -> None:
 
 
 def main(names: list[str]) -> None:
-    """Make the pictures with these names; all of them if there is none."""
-    pictures = {"lab": lab, "formgrader": formgrader, "report": report}
+    """Make the pictures that are asked for; all of them if none is."""
+    pictures = {"lab": lab, "graded": graded}
     if drive.missing() or set(names) - set(pictures):
-        raise SystemExit(drive.missing() or f"the pictures are {', '.join(pictures)}")
+        raise SystemExit(drive.missing() or f"say {' or '.join(pictures)}, or nothing for all pictures")
     for name in names or pictures:
         pictures[name]()
 

@@ -75,6 +75,7 @@ def test_the_report_opens_without_errors_at_any_width(formgrader, folder, width)
         )
         driver.get((folder / "reports" / f"{NAME}.html").as_uri())
         assert instructor.MISTAKE in driver.page_source
+        driver.execute_script("document.querySelectorAll('details').forEach(one => one.open = true)")
         assert driver.execute_script("return [window.innerWidth, document.documentElement.scrollWidth]") == [width, width]
         assert drive.console_errors(driver) == []
         assert drive.remote_requests(driver) == set()
