@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -39,7 +40,7 @@ def lab() -> None:
     mistake = next(one for one in keys.misconceptions(task) if one.id == instructor.MISTAKE)
     with tempfile.TemporaryDirectory() as folder:
         drive.unpack(Path(folder))
-        with drive.jupyter_lab(Path(folder)) as address, drive.chromium(1180, 1000) as driver:
+        with drive.jupyter_lab(Path(folder)) as address, drive.chromium(1180, 1150) as driver:
             page = drive.Lab(driver, address)
             page.open(f"notebooks/{name}/{name}.ipynb")
             page.command("application:toggle-left-area")
@@ -53,8 +54,10 @@ def lab() -> None:
                     page.run(number)
             page.paste(answer, mistake.cell)
             page.run(answer)
-            page.run(page.index(course.grade_id(task, "check")))
-            page.select(answer)
+            check = page.index(course.grade_id(task, "check"))
+            page.run(check)
+            page.js("nb.widgets[arguments[0]].node.scrollIntoView({block: 'end'})", check)
+            time.sleep(1)  # the page moves
             _save(driver.get_screenshot_as_png(), "lab")
 
 

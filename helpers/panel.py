@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
-from html import escape
+from html import escape as _as_html
 
 from helpers.judge import Line, Verdict
 
@@ -78,6 +79,11 @@ def html(verdict: Verdict) -> str:
     rows += [f'<div style="margin-top:4px;opacity:.8">{escape(note)}</div>' for note in verdict.notes]
     title = f"{verdict.task}: {'right' if verdict.passed else 'not yet'}"
     return _frame(colour, title, rows)
+
+
+def escape(text: str) -> str:
+    """Text as HTML, with what stands between backticks as code."""
+    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", _as_html(text))
 
 
 def _once(lines: Sequence[Line]) -> list[Line]:

@@ -98,4 +98,4 @@ def test_a_progress_bar_in_a_terminal_is_tqdms_own(capsys):
     from helpers import progress_bar
 
     assert list(progress_bar(3, "walking")) == [0, 1, 2]
-    assert "walking: 100%" in capsys.readouterr().err
+    assert "walking:   0%" in capsys.readouterr().err
