@@ -33,6 +33,9 @@ CLASS = {
 }
 """The class of the report: which known mistakes each student makes."""
 
+ESSAY = """It is the reverse SDE: the update has the whole g² and fresh noise in every step. The signs are turned because Δt is positive here.
+The ODE has a ½ because it has no noise. Without the noise but with the whole g² the samples become inaccurate."""
+
 
 def lab() -> None:
     """A student's notebook in JupyterLab, in which a check has just named the mistake."""
@@ -67,14 +70,16 @@ def graded() -> None:
         folder = Path(place)
         instructor.make_course(folder)
         instructor.python(folder, "-m", "nbgrader", "generate_assignment", instructor.NAME)
-        instructor.hand_in(folder, CLASS)
+        instructor.hand_in(folder, CLASS, ESSAY)
         instructor.python(folder, "-m", "nbgrader", "autograde", instructor.NAME)
         instructor.python(folder, "-m", "autograder", "report", instructor.NAME)
         with drive.chromium(1000, 1300) as driver:
             driver.get((folder / "reports" / f"{instructor.NAME}.html").as_uri())
             _save(driver.get_screenshot_as_png(), "report")
         with drive.jupyter_lab(folder, instructor.variables(folder)) as address, drive.chromium(1180, 1000) as driver:
-            page = instructor.Formgrader(drive.Lab(driver, address))
+            page = drive.Lab(driver, address)
+            page.command("application:toggle-left-area")
+            page = instructor.Formgrader(page)
             page.to_submissions()
             page.open_submission("emil")
             page.mark(instructor.WRITTEN, "1.5", "The signs are right. Say more about (c): what becomes of the spots?")

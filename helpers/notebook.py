@@ -52,7 +52,7 @@ def progress_bar(steps: Iterable[Any] | int, description: str = "") -> Iterable[
     from tqdm import tqdm
 
     steps = range(steps) if isinstance(steps, int) else steps
-    where = {"file": _Line(), "ncols": 80} if not grading() and _in_notebook() else {}
+    where = {"file": _Line(), "ncols": 80, "ascii": False} if not grading() and _in_notebook() else {}
     return tqdm(steps, desc=description, disable=grading(), leave=False, **where)
 
 

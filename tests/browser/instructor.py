@@ -36,13 +36,13 @@ def make_course(folder: Path) -> None:
     python(folder, "-c", "from autograder import build; build.write_sources()")
 
 
-def hand_in(folder: Path, students: dict[str, tuple[str, ...]]) -> None:
-    """Students hand in right answers but for the known mistakes that each makes, and an essay with a script in it."""
+def hand_in(folder: Path, students: dict[str, tuple[str, ...]], essay: str = ESSAY) -> None:
+    """Students hand in right answers but for the known mistakes that each makes, and an essay."""
     known = {one.id: one for one in keys.answers("misconceptions", NAME)}
     for student, mistakes in students.items():
         notebook = nbformat.read(folder / "notebooks" / NAME / f"{NAME}.ipynb", as_version=4)
         demo.fill(notebook, {**demo.reference(NAME), **{known[id].task: known[id].cell for id in mistakes}})
-        next(cell for cell in notebook.cells if cell["id"] == f"{WRITTEN}-answer").source = ESSAY
+        next(cell for cell in notebook.cells if cell["id"] == f"{WRITTEN}-answer").source = essay
         path = folder / "submitted" / student / NAME / f"{NAME}.ipynb"
         path.parent.mkdir(parents=True)
         nbformat.write(notebook, path)
@@ -130,14 +130,25 @@ class Formgrader:
         """Type a score and a comment, and wait until both are saved."""
         from selenium.webdriver import Keys
 
-        for place, typed in ((grade_id, score), (f"{grade_id}-comment", comment)):
-            field = drive.wait("the field", lambda place=place: self.find(f"[id='{place}']"))
+        typed = {grade_id: score, f"{grade_id}-comment": comment}
+        quiet = "return document.readyState === 'complete' && !!window.jQuery && jQuery.active === 0"
+        # the page has its fields before it has the marks, and then writes these over whatever was typed
+        drive.wait("the marks", lambda: self.find(f"[id='{grade_id}-comment']").get_property("placeholder"))
+        drive.wait("the marks", lambda: self.driver.execute_script(quiet))
+        for place, words in typed.items():
+            field = self.find(f"[id='{place}']")
             self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", field)
             field.clear()
-            field.send_keys(typed, Keys.TAB)
-        drive.wait("both to be saved", lambda: self.driver.execute_script("return jQuery.active === 0"))
+            field.send_keys(words, Keys.TAB)
+        drive.wait("both to be saved", lambda: self.driver.execute_script(quiet))
+        drive.wait(
+            "both",
+            lambda: all(self.find(f"[id='{place}']").get_property("value") == words for place, words in typed.items()),
+            10,
+        )
 
     def show(self, grade_id: str) -> None:
-        """Bring a marked cell into view."""
+        """Bring a marked question, and the cell below it, into view."""
         field = self.find(f"[id='{grade_id}-comment']")
-        self.driver.execute_script("arguments[0].closest('.nbgrader_cell').scrollIntoView({block: 'end'})", field)
+        script = "arguments[0].closest('.cell').nextElementSibling.scrollIntoView({block: 'end'})"
+        self.driver.execute_script(script, field)
