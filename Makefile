@@ -43,7 +43,7 @@ check: $(READY)
 	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check . && $(RUN) -m pytest -n 2 -m "not full and not slow"
 
 lab: $(READY)
-	@$(RUN) -m jupyter lab notebooks
+	@$(RUN) -m jupyter lab --LabApp.default_url=/lab/tree/notebooks
 
 build: $(READY)
 	@$(RUN) -m autograder build

@@ -31,8 +31,13 @@ tr + tr td { border-top: 1px solid var(--line); } .n { text-align: right; font-v
 .columns { display: flex; align-items: flex-end; gap: 3px; height: 9rem; margin-top: 2rem; } .columns div { flex: 1; background: var(--good); position: relative; min-height: 1px; }
 .columns span { position: absolute; top: -1.35rem; width: 100%; text-align: center; font-size: .8rem; }
 .axis { display: flex; gap: 3px; font-size: .8rem; } .axis div { flex: 1; text-align: center; }
-.who { opacity: .75; font-size: .9rem; overflow-wrap: anywhere; } code { font-size: .9em; } pre { overflow-x: auto; border: 1px solid var(--line); padding: .6rem; }
+.who { opacity: .75; font-size: .9rem; overflow-wrap: anywhere; } code { font-size: .9em; } pre { white-space: pre-wrap; border: 1px solid var(--line); padding: .6rem; }
+pre, li { overflow-wrap: anywhere; }
 summary { cursor: pointer; }
+@media (max-width: 40rem) {
+  table { font-size: .85rem; } th.n { white-space: normal; width: 1px; } code { overflow-wrap: anywhere; }
+  td[style], th:empty { display: none; } td:has(+ td[style]) { min-width: 8rem; } .axis { font-size: .55rem; } .axis div { min-width: 0; }
+}
 </style></head><body>
 <h1>Class report: {{ title }}</h1>
 <p>{{ students|length }} student{{ "s" if students|length != 1 }} handed in; {{ right }} of {{ answers }} answers are right ({{ "%.0f"|format(100 * right / (answers or 1)) }} %).

@@ -85,15 +85,41 @@ def budget(steps: int, when_graded: int = 2) -> int:
 
 
 def progress_bar(steps: Iterable[Any] | int, description: str = "") -> Iterable[Any]:
-    """Iterate with a progress bar in notebooks and terminals; silent while a notebook is graded.
+    """Iterate with a progress bar in notebooks and terminals; silent while a notebook is graded, and gone at the end.
 
     Args:
         steps: something to iterate over, or a number of steps.
         description: a word or two shown before the bar.
     """
-    from tqdm.auto import tqdm
+    from tqdm import tqdm
 
-    return tqdm(range(steps) if isinstance(steps, int) else steps, desc=description, disable=grading(), leave=False)
+    steps = range(steps) if isinstance(steps, int) else steps
+    where = {"file": _Line(), "ncols": 80, "ascii": False} if not grading() and _in_notebook() else {}
+    return tqdm(steps, desc=description, disable=grading(), leave=False, **where)
+
+
+def _in_notebook() -> bool:
+    """Whether displays of this session can be changed later: in a kernel, and not in a terminal or a script."""
+    session = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return hasattr(session, "kernel")
+
+
+class _Line:
+    """A line of text below a cell that is replaced by what is written: what `tqdm` writes its bar to.
+
+    A bar that is a widget leaves "Error displaying widget: model not found" in a notebook that was run out of sight or is opened again.
+    """
+
+    def __init__(self) -> None:
+        from IPython.display import display
+
+        self._handle = display({"text/plain": ""}, raw=True, display_id=True)
+
+    def write(self, text: str) -> None:
+        self._handle.update({"text/plain": text.strip()}, raw=True)
+
+    def flush(self) -> None:
+        """There is nothing to wait for."""
 
 
 @contextlib.contextmanager

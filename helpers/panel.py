@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from html import escape
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from html import escape as _as_html
 
-from helpers.judge import Verdict
+from helpers.judge import Line, Verdict
 
 _GOOD, _BAD = "#0072B2", "#D55E00"  # blue and vermilion of Okabe and Ito: distinct with any colour vision
 _NEUTRAL = "#009E73"  # their green, for what is no verdict
@@ -78,7 +81,7 @@ def stripes(share: dict[str, int]) -> str:
 def text(verdict: Verdict) -> str:
     """The panel as plain text."""
     rows = [f"{'✓' if verdict.passed else '✗'} {verdict.task}: {'right' if verdict.passed else 'not yet'}"]
-    for line in verdict.lines:
+    for line in _once(verdict.lines):
         rows.append(f"  {'✓' if line.ok else '✗'} {line.title}" + (f": {line.observed}" if line.observed else ""))
     if not verdict.passed:
         rows.append(f"  → {verdict.sentence}")
@@ -90,7 +93,7 @@ def html(verdict: Verdict) -> str:
     """The panel as HTML: inline styles only, no script, legible on light and dark pages."""
     colour = _GOOD if verdict.passed else _BAD
     rows = []
-    for line in verdict.lines:
+    for line in _once(verdict.lines):
         mark = "✓" if line.ok else "✗"
         observed = f'<span style="opacity:.75">: {escape(line.observed)}</span>' if line.observed else ""
         rows.append(
@@ -109,6 +112,20 @@ def html(verdict: Verdict) -> str:
 def _ink(colour: str) -> str:
     """A colour for small text: mixed with the page's own, so that it is darker on light pages and lighter on dark ones."""
     return f"color:{colour};color:color-mix(in srgb,{colour} 70%,currentColor)"
+
+
+def escape(text: str) -> str:
+    """Text as HTML, with what stands between backticks as code."""
+    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", _as_html(text))
+
+
+def _once(lines: Sequence[Line]) -> list[Line]:
+    """The lines of a verdict; what was observed in one and again in a later one, such as an exception, is "the same" there."""
+    first: dict[str, int] = {}
+    for number, line in enumerate(lines):
+        first.setdefault(line.observed, number)
+    again = [bool(line.observed) and first[line.observed] < number for number, line in enumerate(lines)]
+    return [replace(line, observed="the same") if same else line for line, same in zip(lines, again, strict=True)]
 
 
 def _frame(colour: str, title: str, rows: list[str]) -> str:

@@ -16,13 +16,13 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Two processes share the tests one by one; only the demo class's tests, which use one folder, stay together."""
+    """Two processes share the tests one by one; those of the demo class, which use one folder, and of a browser stay together."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Scheduler(LoadScopeScheduling):
         def _split_scope(self, nodeid):
             file = nodeid.partition("::")[0]
-            return file if file.endswith("test_demo.py") else nodeid
+            return file if file.endswith("test_demo.py") or "/browser/" in file else nodeid
 
     return Scheduler(config, log)
 

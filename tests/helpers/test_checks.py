@@ -58,6 +58,18 @@ def test_bad_answers_get_one_sentence(answer, words):
     assert words in panel.text(verdict)
 
 
+def test_what_was_observed_many_times_is_said_once():
+    rows = [row for row in panel.text(run_check("sampling.gaussian", lambda n: 0)).splitlines() if row.startswith("  ✗")]
+    assert len(rows) > 2 and "raised TypeError" in rows[0]
+    assert all(row.endswith(": the same") for row in rows[1:])
+
+
+def test_a_panel_shows_code_as_code_and_brings_nothing_live():
+    shown = panel.note("a & b", "Look at `x < 1`.", "<script>`1`</script>").html
+    assert "a &amp; b" in shown and "Look at <code>x &lt; 1</code>." in shown
+    assert "<script" not in shown
+
+
 def test_an_endless_loop_ends():
     def answer(n, mean, cov, generator=None):
         while True:

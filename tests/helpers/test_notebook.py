@@ -81,3 +81,21 @@ def test_while_graded_the_module_is_made_of_the_objects(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "mine_in_grading", None)
     export("mine_in_grading", export)
     assert sys.modules["mine_in_grading"].export is export and not any(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_a_progress_bar_leaves_nothing_in_the_notebook():
+    import nbformat
+    from nbclient import NotebookClient
+
+    cell = "from helpers import progress_bar\nfor _ in progress_bar(3, 'walking'): pass"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
+    NotebookClient(notebook, kernel_name="python3").execute()
+    assert [output.data for output in notebook.cells[0].outputs] == [{"text/plain": ""}]
+
+
+def test_a_progress_bar_in_a_terminal_is_tqdms_own(capsys):
+    from helpers import progress_bar
+
+    assert list(progress_bar(3, "walking")) == [0, 1, 2]
+    assert "walking:   0%" in capsys.readouterr().err
