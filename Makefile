@@ -4,9 +4,9 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 # one thread each: small tensors gain nothing from two, and on a busy machine threads that wait for each other cost minutes
-demo test test-full check bench: export OMP_NUM_THREADS := 1
+demo test test-full check bench site: export OMP_NUM_THREADS := 1
 
-.PHONY: help setup demo test test-full check lab bench build clean
+.PHONY: help setup demo test test-full check lab bench build site clean
 
 help:
 	@echo "make demo       build, release and grade a small class with stock nbgrader, and print the table of points"
@@ -15,6 +15,7 @@ help:
 	@echo "make lab        open JupyterLab on the student notebooks"
 	@echo "make build      make notebooks/ and helpers/keys/ from solutions/"
 	@echo "make bench      print the benchmark table"
+	@echo "make site       write the course's site into dist/site/: notebooks, guides, gallery of mistakes, API"
 
 setup: $(READY)
 
@@ -50,5 +51,14 @@ build: $(READY)
 bench: $(READY)
 	@$(RUN) -m autograder bench
 
+$(VENV)/.site: $(READY)
+	@echo "Setting up Sphinx, with which the site is built."
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -e '.[site]' || { \
+		echo "pip could not install Sphinx. Is there a network? 'make site' goes on where it stopped."; exit 1; }
+	@touch $@
+
+site: $(VENV)/.site
+	@$(RUN) -m autograder site
+
 clean:
-	rm -rf source submitted autograded feedback reports .verdicts demo-course dist built-solutions gradebook.db
+	rm -rf source submitted autograded feedback reports releases .verdicts demo-course dist built-solutions gradebook.db

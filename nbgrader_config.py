@@ -20,18 +20,19 @@ c.CourseDirectory.release_directory = "notebooks"
 c.CourseDirectory.db_url = f"sqlite:///{Path(course.ROOT, 'gradebook.db')}"
 c.Exchange.root = str(Path(course.ROOT, "exchange"))
 
-# release: the stock list, with a stub that names its task
+# release: the stock list, with a stub that names its task, and cells that may come and go after submissions
 c.GenerateAssignment.preprocessors = [
     stock.LockCells,
     nbgrader_parts.TaskStub,
     stock.ClearOutput,
     stock.CheckCellMetadata,
     stock.ComputeChecksums,
-    stock.SaveCells,
+    nbgrader_parts.ReviseCells,
     stock.ClearHiddenTests,
     stock.ClearMarkScheme,
     stock.ComputeChecksums,
     stock.CheckCellMetadata,
+    nbgrader_parts.KeepRelease,
 ]
 
 # grading: answers into the pristine notebook, verdicts from the judge, scores and late penalties as ever
@@ -47,8 +48,8 @@ c.Autograde.autograde_preprocessors = [
     nbgrader_parts.Judge,
     stock.SaveAutoGrades,
     stock.AssignLatePenalties,
-    stock.CheckCellMetadata,
 ]
+c.Exporter.optimistic_validation = True  # a notebook is validated after all of a list's steps, not after each
 c.AssignLatePenalties.plugin_class = nbgrader_parts.LatePolicy
 
 # feedback: pages in which nothing of a student's is live

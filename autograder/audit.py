@@ -24,7 +24,7 @@ from autograder import course, keys
 from autograder.grading import named
 from autograder.runner import Runner
 from helpers.checks import public_items
-from helpers.judge import FALSE_ALARM, NO_EVIDENCE, Z_DRAWS, Verdict, bernstein, judge, judge_property
+from helpers.judge import FALSE_ALARM, NO_EVIDENCE, Z_DRAWS, Verdict, bernstein, judge, name_mistake
 
 PAIRS = 4
 """How many pairs of mistakes of each task are tried."""
@@ -99,41 +99,45 @@ def examine(task: str, seed: int, runner: Runner, wrong: bool = True, every: boo
     if not wrong:
         return
 
-    def observe(cell: str) -> tuple[Verdict, dict[str, Any]]:
-        """The verdict with the item, without a name, and the observations with the public item."""
+    def observe(cell: str) -> tuple[Verdict, Verdict, dict[str, Any]]:
+        """The verdicts with the item, without a name, and with the public item, and the observations with the latter."""
         seen = runner.observe(task, {**public, "seed": public["seed"] + seed + 1}, cell)  # its inputs, other random draws
+        found = judge(task, public, seen, reveal=True)
         if seed == PUBLIC:
-            return judge(task, {**item, "wrong": []}, seen, reveal=True), seen
-        failing = [one["name"] for one in public["properties"] if not judge_property(one["expect"], seen[one["name"]])[0]]
-        for wanted in (None,) if every else (failing[:2], None):  # one property that fails is enough, all are for the power
+            return replace(found, misconception=None), found, seen
+        first = failing(public, found)[:1]
+        for wanted in (None,) if every else (first, None):  # one property that fails is enough, all are for the power
             part = [one for one in item["properties"] if wanted is None or one["name"] in wanted]
             if part:
                 some = {**item, "wrong": [], "properties": part}
                 verdict = judge(task, some, runner.observe(task, some, cell), reveal=True)
                 if not verdict.passed:
                     break
-        return verdict, seen
+        return verdict, found, seen
+
+    def result(id: str, kind: str, names: set[str | None], verdict: Verdict, found: Verdict, seen: dict[str, Any]) -> Result:
+        if verdict.passed:
+            return Result(id, task, seed, kind, "passed", verdict)
+        verdict = replace(named(verdict, found, public, seen), lines=verdict.lines)
+        outcome = "ok" if verdict.misconception in names else "misnamed" if verdict.misconception else "unnamed"
+        return Result(id, task, seed, kind, outcome, verdict)
 
     for mistake in keys.misconceptions(task):
-        verdict, seen = observe(mistake.cell)
+        verdict, found, seen = observe(mistake.cell)
+        yield result(mistake.id, "mistake", {mistake.id}, verdict, found, seen)
         others = {**public, "wrong": [one for one in public["wrong"] if one["id"] != mistake.id]}
-        yield _named(mistake.id, "mistake", verdict, public, seen, {mistake.id}, seed)
-        yield _named(mistake.id, "unlisted", verdict, others, seen, {None}, seed)
+        other = name_mistake(others, seen, set(failing(public, found))) or {"id": None}
+        yield result(mistake.id, "unlisted", {None}, verdict, replace(found, misconception=other["id"]), seen)
     for one, two, cell in pairs(task):
-        verdict, seen = observe(cell)
+        verdict, found, seen = observe(cell)
         if not any(observation.get("failed") in NO_EVIDENCE for observation in seen.values()):
             name = f"{one.id}+{two.id.partition(':')[2]}"
-            yield _named(name, "pair", verdict, public, seen, {one.id, two.id, None}, seed)
+            yield result(name, "pair", {one.id, two.id, None}, verdict, found, seen)
 
 
-def _named(
-    id: str, kind: str, verdict: Verdict, public: dict[str, Any], seen: dict[str, Any], names: set[str | None], seed: int
-) -> Result:
-    if verdict.passed:
-        return Result(id, verdict.task, seed, kind, "passed", verdict)
-    verdict = replace(named(verdict, public, seen), lines=verdict.lines)
-    outcome = "ok" if verdict.misconception in names else "misnamed" if verdict.misconception else "unnamed"
-    return Result(id, verdict.task, seed, kind, outcome, verdict)
+def failing(item: dict[str, Any], verdict: Verdict) -> list[str]:
+    """The names of the properties of an item that a verdict on it found wrong."""
+    return [prop["name"] for prop, line in zip(item["properties"], verdict.lines, strict=True) if not line.ok]
 
 
 def pairs(task: str, limit: int = PAIRS) -> list[tuple[keys.Answer, keys.Answer, str]]:

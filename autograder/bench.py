@@ -1,60 +1,93 @@
-"""`make bench`: what judging and grading cost, as printed rows. Ratios within one run are what counts; machines differ."""
+"""`make bench`: what judging, grading and training cost, as printed rows and in bench.json. Ratios within one run are what counts; machines differ."""
 
 from __future__ import annotations
 
+import json
 import os
-import shutil
-import subprocess
-import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
 
-from autograder import bench_ddpm, bench_images, course, demo, grading, keys, sandbox
+from autograder import (
+    bench_class,
+    bench_ddpm,
+    bench_images,
+    bench_profile,
+    bench_scale,
+    course,
+    demo,
+    grading,
+    keys,
+    sandbox,
+)
+from autograder.bench_rows import FILE, Rows
 from autograder.runner import Runner
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+PARTS = ("judge", "autograde", "profile", "class", "recipes", "images", "scale")
+"""What `--only` knows; all of it but the last, which takes long, is `make bench`."""
 
 
-def main(minutes: float = 3.0) -> int:
-    """Print the table; `minutes` of CPU time go into each training on images."""
-    print(f"{'':46}{'seconds':>9}")
-    with Runner() as runner:
-        start = time.perf_counter()
-        runner.observe(next(iter(course.tasks())), keys.public_item(next(iter(course.tasks()))))
-        _row("start the worker (once for a whole class)", time.perf_counter() - start)
-        judged = {name: _judge(name, runner) for name in course.assignment_names()}
-    for name, seconds in judged.items():
-        _row(f"judge all tasks of {name}", seconds)
-    sandbox_rows(next(iter(judged)))
-    for name in course.assignment_names():
-        one, many = _autograde(name, 1), _autograde(name, 6)
-        each = (many - one) / 5
-        _row(f"nbgrader autograde {name}, one submission", one)
-        _row(f"nbgrader autograde {name}, every further one", each)
-        _row(f"  the judge's share of that: {judged[name] / each:.0%}", judged[name])
-    print(recipe())
-    print(bench_ddpm.recipe())
-    bench_images.rows(minutes)
+def main(minutes: float = 3.0, only: str = "", stock: int = 8, count: int = 0) -> int:
+    """Print the rows, and write bench.json.
+
+    Args:
+        minutes: minutes of CPU time for each training on images.
+        only: one of `PARTS`; figures of other parts stay in bench.json as they are.
+        stock: how many of the class of 60 stock nbgrader grades.
+        count: submissions of the class (60) or of the scale (2,000).
+    """
+    parts: dict[str, Callable[[Rows], None]] = {
+        "judge": judge_rows,
+        "autograde": autograde_rows,
+        "profile": bench_profile.rows,
+        "class": lambda show: bench_class.rows(show, count or 60, stock),
+        "recipes": lambda show: (recipe(show), bench_ddpm.recipe(show)),
+        "images": lambda show: bench_images.rows(minutes, show),
+        "scale": lambda show: bench_scale.rows(show, count or 2000),
+    }
+    show = Rows(FILE, keep=bool(only))
+    show(f"{os.cpu_count()} cores", machine_cores_n=os.cpu_count() or 0)
+    for name in (only,) if only else PARTS[:-1]:
+        parts[name](show)
     return 0
 
 
-def sandbox_rows(name: str) -> None:
+def judge_rows(show: Rows) -> None:
+    """The warm worker, the judge on every notebook, and what the sandbox adds."""
+    with Runner() as runner:
+        start = time.perf_counter()
+        runner.observe(next(iter(course.tasks())), keys.public_item(next(iter(course.tasks()))))
+        show.seconds("start the worker (once for a whole class)", time.perf_counter() - start, "worker_start_s")
+        for name in course.assignment_names():
+            show.seconds(f"judge all tasks of {name}", _judge(name, runner), f"judge_{name[:2]}_s")
+    sandbox_rows(course.assignment_names()[0], show)
+
+
+def autograde_rows(show: Rows) -> None:
+    """One and six right submissions of every notebook, graded by `nbgrader autograde`."""
+    for name in course.assignment_names():
+        one, many = _autograde(name, 1), _autograde(name, 6)
+        show.seconds(f"nbgrader autograde {name}, one submission", one, f"autograde_{name[:2]}_first_s")
+        show.seconds(f"nbgrader autograde {name}, every further one", (many - one) / 5, f"autograde_{name[:2]}_further_s")
+
+
+def sandbox_rows(name: str, show: Rows) -> None:
     """What the sandbox adds to judging one notebook: two warm workers, with and without it, by turns in one run."""
     if sandbox.problem() is not None:
-        print(f"(no sandbox to measure: {sandbox.problem()})")
+        show(f"(no sandbox to measure: {sandbox.problem()})")
         return
     with Runner(caged=True) as inside, Runner(caged=False) as outside:
         _judge(name, inside, 1), _judge(name, outside, 1)
         pairs = [(_judge(name, inside, 1), _judge(name, outside, 1)) for _ in range(7)]
     differences = sorted(one - two for one, two in pairs)
-    _row(f"the sandbox adds to {name} (limit 0.5)", differences[len(differences) // 2])
+    show.seconds(f"the sandbox adds to {name} (limit 0.5)", differences[len(differences) // 2], f"sandbox_adds_{name[:2]}_s")
 
 
 RECIPE = """
-import time
+import json, time
 torch.set_num_threads(1)
 for name, steps in (("ring", 600), ("chequerboard", 1700)):
     cpu, found = [], []
@@ -65,12 +98,11 @@ for name, steps in (("ring", 600), ("chequerboard", 1700)):
         cpu.append(time.process_time() - start)
         samples = lambda n: trained.as_score().sample_heun(n, 2, steps=25)[-1]
         found.append(metrics.w2_ratio(samples, getattr(data, name), 10_000, range(20)))
-    print(f"recipe of 03_vpsde, {name}: {sorted(cpu)[1]:.1f} CPU s of training (median of 3), sliced W2 "
-          f"{sum(found) / 3:.2f} times the sampling floor (mean of 3 seeds, 20 draws each: {', '.join(f'{r:.2f}' for r in found)})")
+    print(json.dumps({"name": name, "cpu": sorted(cpu)[1], "ratios": found}))
 """
 
 
-def recipe() -> str:
+def recipe(show: Rows) -> None:
     """What the training recipe of notebook 03 reaches: its own cells (long ones cut short), then a measuring cell."""
     from nbclient import NotebookClient
 
@@ -80,11 +112,13 @@ def recipe() -> str:
     notebook.cells.append(nbformat.v4.new_code_cell(RECIPE))
     client = NotebookClient(notebook, timeout=900, kernel_name="python3")
     client.execute(cwd=str(course.ROOT / "notebooks/03_vpsde"), env={**os.environ, "NBGRADER_EXECUTION": "validate"})
-    return "".join(output.text for output in notebook.cells[-1].outputs if output.output_type == "stream").strip()
-
-
-def _row(title: str, seconds: float) -> None:
-    print(f"{title:46}{seconds:9.2f}", flush=True)
+    text = "".join(output.text for output in notebook.cells[-1].outputs if output.output_type == "stream")
+    for found in map(json.loads, text.split("\n")[:-1]):
+        name, ratios = found["name"], found["ratios"]
+        ratio = sum(ratios) / len(ratios)
+        show(f"recipe of 03_vpsde, {name}: {found['cpu']:.1f} CPU s of training (median of 3), sliced W2 {ratio:.2f} times the "
+             f"sampling floor (mean of 3 seeds, 20 draws each: {', '.join(f'{one:.2f}' for one in ratios)})",
+             **{f"vpsde_{name}_cpu_s": found["cpu"], f"vpsde_{name}_w2_per_floor": ratio})  # fmt: skip
 
 
 def _judge(name: str, runner: Runner, repeats: int = 3) -> float:
@@ -92,7 +126,7 @@ def _judge(name: str, runner: Runner, repeats: int = 3) -> float:
     notebook = _submission(name)
     times = []
     for repeat in range(repeats):
-        keys.secret_item.cache_clear()
+        keys.secret_item.cache_clear(), grading._secret_item.cache_clear()
         start = time.perf_counter()
         verdicts = grading.judge_notebook(notebook, name, f"student {repeat}", runner)
         times.append(time.perf_counter() - start)
@@ -106,25 +140,11 @@ def _submission(name: str) -> nbformat.NotebookNode:
 
 
 def _autograde(name: str, students: int) -> float:
-    """Seconds of one stock `nbgrader autograde` for so many copies of the reference."""
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        for item in ("solutions", "notebooks"):
-            shutil.copytree(REPOSITORY / item, root / item)
-        for item in ("course.toml", "nbgrader_config.py"):
-            shutil.copy(REPOSITORY / item, root / item)
-        environment = {**os.environ, "DIFFUSION_LABS_COURSE": folder, "PYTHONPATH": str(REPOSITORY)}
-        if not sandbox.in_use():
-            environment[sandbox.SWITCH] = "off"  # these submissions are ours
-
-        def run(*words: str) -> float:
-            start = time.perf_counter()
-            subprocess.run([sys.executable, "-m", *words], cwd=root, env=environment, check=True, capture_output=True)
-            return time.perf_counter() - start
-
-        run("autograder", "release")
+    """Seconds of one stock `nbgrader autograde` with our parts for so many copies of the reference."""
+    with tempfile.TemporaryDirectory() as place:
+        folder, environment = bench_class.our_course(Path(place, "course"), name)
         for number in range(students):
-            path = root / "submitted" / f"s{number}" / name / f"{name}.ipynb"
+            path = folder / "submitted" / f"s{number}" / name / f"{name}.ipynb"
             path.parent.mkdir(parents=True)
             nbformat.write(_submission(name), path)
-        return run("nbgrader", "autograde", name)
+        return bench_class.run(folder, environment, "nbgrader", "autograde", name)[0]

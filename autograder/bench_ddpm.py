@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 from autograder import course
+from autograder.bench_rows import Rows
 
 SEEDS = range(5)
 SHOWN = ("class TimeNetwork", "def as_noise", "class Recipe", "changes = ")
@@ -75,7 +76,7 @@ def exact(nb: dict[str, Any], schedule: str, seed: int = 0) -> float:
     return nb["distance"](ddpm, mean, std, SAMPLES)
 
 
-def recipe() -> str:
+def recipe(show: Rows) -> None:
     """The rows for `make bench`."""
     nb = notebook_code()
     rows = [one_seed(nb, seed) for seed in SEEDS]
@@ -84,15 +85,17 @@ def recipe() -> str:
     def each(name: str) -> str:
         return ", ".join(f"{row[name]:.3f}" for row in rows)
 
+    show(f"recipe of 04_ddpm: W1 {mean['ours']:.3f} with {SAMPLES:,} samples after {mean['seconds']:.1f} CPU s of training "
+         f"(mean of {len(rows)} seeds: {each('ours')})", ddpm1d_w1=mean["ours"], ddpm1d_cpu_s=mean["seconds"])  # fmt: skip
+    show(f"  circulated recipe, {mean['circulated seconds']:.1f} CPU s ({mean['epochs']:.0f} epochs): W1 {mean['circulated']:.3f} "
+         f"({each('circulated')})", ddpm1d_circulated_w1=mean["circulated"],
+         ddpm1d_circulated_cpu_s=mean["circulated seconds"])  # fmt: skip
+    cosine, constant = exact(nb, "cosine_betas"), exact(nb, "constant_betas")
     floor = nb["metrics"].w1_floor(nb["truth"], SAMPLES, 10)
-    return "\n".join([
-        f"recipe of 04_ddpm: W1 {mean['ours']:.3f} with {SAMPLES:,} samples after {mean['seconds']:.1f} CPU s of training "
-        f"(mean of {len(rows)} seeds: {each('ours')})",
-        f"  circulated recipe, {mean['circulated seconds']:.1f} CPU s ({mean['epochs']:.0f} epochs): W1 {mean['circulated']:.3f} "
-        f"({each('circulated')})",
-        f"  exact predictor: W1 {exact(nb, 'cosine_betas'):.3f} (cosine), {exact(nb, 'constant_betas'):.3f} (constant 0.02); "
-        f"true samples {floor:.3f}; the 10,000 training points {mean['train']:.3f}",
-    ])  # fmt: skip
+    show(f"  exact predictor: W1 {cosine:.3f} (cosine), {constant:.3f} (constant 0.02); "
+         f"true samples {floor:.3f}; the 10,000 training points {mean['train']:.3f}",
+         ddpm1d_exact_cosine_w1=cosine, ddpm1d_exact_constant_w1=constant, ddpm1d_floor_w1=floor,
+         ddpm1d_training_points_w1=mean["train"])  # fmt: skip
 
 
 def pieces() -> None:
@@ -117,7 +120,7 @@ def main() -> None:
     if parser.parse_args().pieces:
         pieces()
     else:
-        print(recipe())
+        recipe(Rows())
 
 
 if __name__ == "__main__":

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import tempfile
+import urllib.parse
 from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 import nbformat
 
+import helpers
 from autograder import course, keys
 from autograder.course import Assignment, Cell
 from autograder.runner import Runner
@@ -29,7 +32,8 @@ KERNEL = {
 
 def source_notebook(assignment: Assignment) -> nbformat.NotebookNode:
     """The nbgrader source notebook of an assignment, with reference answers, mark schemes and nbgrader's metadata."""
-    cells: list[nbformat.NotebookNode] = []
+    link = colab_link(assignment.name)
+    cells = [nbformat.v4.new_markdown_cell(f"[Open this notebook in Colab]({link})", id="colab")] if link else []
     given = 0
     for position, cell in enumerate(assignment.cells):
         if cell.kind == "given":
@@ -65,9 +69,37 @@ def _cell(kind: str, source: str, identity: str, points: float | None = None, **
 
 
 def _configured(source: str) -> str:
-    """Fill the address that Colab installs the helpers from, set in course.toml, into the first cell."""
+    """Fill the address that Colab gets the helpers from, set in course.toml, and their version into the first cell."""
     address = course.settings().get("colab", {}).get("helpers", "")
-    return re.sub(r'^HELPERS_ADDRESS = ""', f"HELPERS_ADDRESS = {json.dumps(address)}", source, flags=re.M)
+    if address and not re.match(r"(https?|file)://", address):
+        raise ValueError(f"[colab] helpers in course.toml is the https address of the helpers' wheel, not {address!r}.")
+    filled = f"HELPERS_ADDRESS, HELPERS_VERSION = {json.dumps(address)}, {json.dumps(helpers.__version__)}"
+    return source.replace('HELPERS_ADDRESS, HELPERS_VERSION = "", ""', filled)
+
+
+def colab_link(name: str) -> str:
+    """The address at which Colab opens a notebook; "" where `[colab] notebooks` in course.toml is empty.
+
+    It is a link in words and no badge: a picture from elsewhere is a broken one offline, and tells its server who reads the notebook.
+
+    Raises:
+        ValueError: if the setting is no place that Colab can open notebooks from.
+    """
+    given = course.settings().get("colab", {}).get("notebooks", "")
+    place = given.strip("/").removeprefix("https://").removeprefix("colab.research.google.com/")
+    place = re.sub(r"^github\.com/", "github/", re.sub(r"^gist\.github\.com/", "gist/", place))
+    place = re.sub(r"^(github/[^/]+/[^/]+)/tree/", r"\1/blob/", place)  # what a browser shows for a folder
+    if not place:
+        return ""
+    if re.fullmatch(r"gist/[\w-]+/[0-9a-f]+", place):
+        path = f"{place}/{name}.ipynb"  # a gist has no folders
+    elif re.fullmatch(r"github/[\w.-]+/[\w.-]+/blob/.+", place):
+        path = f"{place}/{name}/{name}.ipynb"
+    else:
+        raise ValueError(
+            f'[colab] notebooks in course.toml is "github/ORGANISATION/REPOSITORY/blob/BRANCH/FOLDER" or "gist/USER/ID", not {given!r}.'
+        )
+    return f"https://colab.research.google.com/{urllib.parse.quote(path)}"
 
 
 def write_sources() -> list[Path]:
@@ -97,6 +129,22 @@ def write_keys(names: list[str] | None = None) -> list[Path]:
     return written
 
 
+def write_outline() -> Path:
+    """Write helpers/course.json: the titles, points and written questions of all notebooks, for a student's `progress()`."""
+    extra = course.settings().get("extra_credit", {}).get("assignments", [])
+    outline = {}
+    for name in course.assignment_names():
+        cells = course.load(name).cells
+        outline[name] = {
+            "title": re.search(r"^# (.+)$", cells[0].source, re.M)[1].strip(),
+            "extra_credit": name in extra,
+            "tasks": course.load(name).tasks,
+            "written": {cell.task: cell.points for cell in cells if cell.kind == "written"},
+        }
+    path = Path(__file__).parent.parent / "helpers" / "course.json"
+    return _write(path, json.dumps(outline, ensure_ascii=False, indent=1) + "\n")
+
+
 def write_notebooks() -> list[Path]:
     """Release every source notebook as `nbgrader generate_assignment` does, without touching the course's gradebook."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -124,10 +172,19 @@ def _generate_assignment(name: str, database: str) -> Path:
     config = nbgrader_config()
     config.CourseDirectory.db_url = database
     config.CourseDirectory.assignment_id = name
+    path = course.ROOT / "notebooks" / name / f"{name}.ipynb"
+    before = path.read_text(encoding="utf-8") if path.exists() else None
     result = capture_log(GenerateAssignment(coursedir=CourseDirectory(config=config), config=config, force=True))
+    lines = result.get("log", "").splitlines()
     if not result["success"]:
-        raise RuntimeError(f"nbgrader could not release {name}:\n{result['log']}")
-    return course.ROOT / "notebooks" / name / f"{name}.ipynb"
+        if before is not None:  # nbgrader has removed it
+            _write(path, before)
+        refused = [line.partition("] ")[2] for line in lines if "was not released:" in line]
+        raise RuntimeError(refused[0] if refused else f"nbgrader could not release {name}:\n{result.get('log', '')}")
+    for line in lines:
+        if line.startswith(f"[WARNING] {name}: "):
+            print(line.partition("] ")[2])
+    return path
 
 
 def write_solution(name: str, execute: bool = False) -> Path:
@@ -138,7 +195,8 @@ def write_solution(name: str, execute: bool = False) -> Path:
 
         folder = course.ROOT / "built-solutions" / name  # for the files that the cells write
         folder.mkdir(parents=True, exist_ok=True)
-        NotebookClient(notebook, timeout=1800, kernel_name="python3").execute(cwd=str(folder))
+        quiet = {**os.environ, "DIFFUSION_LABS_PROGRESS": "off"}  # an instructor's run is nobody's progress
+        NotebookClient(notebook, timeout=1800, kernel_name="python3").execute(cwd=str(folder), env=quiet)
     return _write(course.ROOT / "built-solutions" / f"{name}.ipynb", nbformat.writes(notebook) + "\n")
 
 
@@ -183,7 +241,7 @@ def _signatures(answer: str) -> list[tuple[str, str]]:
 
 def build() -> list[Path]:
     """Everything, in order."""
-    return [*write_sources(), *write_keys(), *write_notebooks(), write_task_table()]
+    return [*write_sources(), *write_keys(), write_outline(), *write_notebooks(), write_task_table()]
 
 
 def _write(path: Path, text: str) -> Path:

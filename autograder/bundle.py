@@ -1,16 +1,25 @@
-"""The student bundle: notebooks, helpers, an environment and a README, in one zip, and the proof that no answer is in it."""
+"""The student bundle: notebooks, helpers, an environment and a README, in one zip; the wheel for Colab; the proof that no answer is in them."""
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
 import textwrap
 import tomllib
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import helpers
 from autograder import course, expected, keys
+from helpers import unlocking
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 MARKERS = ("BEGIN SOLUTION", "END SOLUTION", "BEGIN HIDDEN TESTS", "BEGIN MARK SCHEME", "END MARK SCHEME")
@@ -31,6 +40,22 @@ dependencies:
 """
 
 
+WHEEL = """[build-system]
+requires = ["setuptools>=70.1"]
+build-backend = "setuptools.build_meta"
+[project]
+name = "diffusion-labs"
+version = "{version}"
+description = "The helpers that the notebooks of diffusion-labs import"
+requires-python = ">=3.11"
+[tool.setuptools.packages.find]
+include = ["helpers*"]
+[tool.setuptools.package-data]
+"*" = ["*"]
+"""
+"""How the students' wheel is built. It asks for no other package: torch and numpy are there in Colab, and are never replaced."""
+
+
 def write(path: Path) -> Path:
     """Write the bundle as a zip.
 
@@ -38,14 +63,50 @@ def write(path: Path) -> Path:
         RuntimeError: naming every leak, if a solution, hidden test, mark scheme, closed form or secret item is in it.
     """
     files = contents()
-    found = leaks(files)
-    if found:
-        raise RuntimeError("The student bundle would hold what students must not see:\n  " + "\n  ".join(found))
+    _refuse("bundle", leaks(files))
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in sorted(files.items()):
             archive.writestr(zipfile.ZipInfo(f"diffusion-labs/{name}", (1980, 1, 1, 0, 0, 0)), text, zipfile.ZIP_DEFLATED)
     return path
+
+
+def write_wheel(folder: Path) -> Path:
+    """Write the wheel from which Colab gets the helpers: the helpers of the bundle, and nothing else.
+
+    Raises:
+        RuntimeError: naming every leak, as for `write`; or if pip cannot build it, with what pip says.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        place = Path(scratch)
+        for name, content in contents().items():
+            if name.startswith("helpers/"):
+                (place / name).parent.mkdir(parents=True, exist_ok=True)
+                (place / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+                (place / name).chmod(0o644)
+        (place / "pyproject.toml").write_text(WHEEL.format(version=helpers.__version__), encoding="utf-8")
+        command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-index", "--no-build-isolation", "--quiet"]
+        epoch = {"SOURCE_DATE_EPOCH": "315532800"}  # 1980, as in the bundle: the same helpers give the same wheel
+        done = subprocess.run([*command, "--wheel-dir", str(place / "made"), str(place)], env={**os.environ, **epoch},
+                              capture_output=True, text=True, umask=0o022)  # fmt: skip
+        if done.returncode:
+            raise RuntimeError(f"pip could not build the wheel:\n{done.stderr.strip()}")
+        made = next((place / "made").iterdir())
+        with zipfile.ZipFile(made) as archive:
+            files = {name: archive.read(name) for name in archive.namelist()}
+        _refuse("wheel", leaks({name: _as_text(name, content) for name, content in files.items()}))
+        folder.mkdir(parents=True, exist_ok=True)
+        return Path(shutil.copyfile(made, folder / made.name))
+
+
+def _refuse(what: str, found: list[str]) -> None:
+    if found:
+        raise RuntimeError(f"The student {what} would hold what students must not see:\n  " + "\n  ".join(found))
+
+
+def _as_text(name: str, content: bytes) -> str | bytes:
+    """Weights and images are bytes, everything else is text."""
+    return content if name.endswith((".safetensors", ".npz")) else content.decode("utf-8")
 
 
 def contents() -> dict[str, str | bytes]:
@@ -77,6 +138,7 @@ def leaks(contents: dict[str, str | bytes]) -> list[str]:
         found += [f"{name} contains {marker!r}" for marker in MARKERS if marker in text]
         if course.secret().hex() in text:
             found.append(f"{name} contains the course's secret")
+        found += [f"{name} contains the key of the opened task {task}" for task in _opened_tasks(text)]
     given = {s for name in course.assignment_names() for cell in course.load(name).cells if cell.kind == "given"
              and cell.type == "code" for s in statements(cell.source)}  # fmt: skip
     protected = {statement: origin for origin, source in _protected() for statement in statements(source)}
@@ -90,6 +152,15 @@ def leaks(contents: dict[str, str | bytes]) -> list[str]:
             found += [f"{name} has code of {task} in a hint: {code}" for task, code in code_in_hints(text)]
         if name.startswith("helpers/keys/"):
             found += _foreign_items(name, json.loads(text))
+    return found
+
+
+def _opened_tasks(text: str) -> list[str]:
+    """The tasks whose keys (see autograder/opened.py) stand in a text."""
+    found = []
+    for key in re.findall(r"eN[\w=-]{60,}", text):  # as all that zlib packs begins
+        with contextlib.suppress(ValueError):
+            found.append(unlocking.decode(key)[0])
     return found
 
 

@@ -10,6 +10,7 @@ import binascii
 import contextlib
 import json
 import os
+import re
 import shutil
 import stat
 from datetime import datetime
@@ -26,6 +27,10 @@ MAX_OUTPUT = 2_000_000
 MAX_OUTPUTS = 30_000_000
 SIGNATURES = {"image/png": b"\x89PNG", "image/jpeg": b"\xff\xd8"}
 """The kinds of figures that are kept, and how they begin."""
+
+DROPPED = (
+    "[Something live stood here (HTML, a widget, a video or an animation). It is not shown; the submitted file has it.]"
+)
 
 
 class Refused(ValueError):
@@ -107,10 +112,13 @@ def read_file(path: Path, limit: int) -> bytes:
         return file.read(limit)
 
 
-def read_notebook(path: Path) -> nbformat.NotebookNode:
-    """Read a notebook of any version; one that is refused or unreadable gives an empty notebook with a note about it."""
+def read_notebook(path: Path, content: bytes | None = None) -> nbformat.NotebookNode:
+    """Read a notebook of any version; one that is refused or unreadable gives an empty notebook with a note about it.
+
+    `content` is what is in the file, where that was read before.
+    """
     try:
-        raw = json.loads(_decode(read_file(path, MAX_NOTEBOOK)))
+        raw = json.loads(decode(read_file(path, MAX_NOTEBOOK) if content is None else content))
         if not isinstance(raw, dict):
             raise ValueError("it holds no notebook")
         version = raw.get("nbformat", 4)
@@ -129,10 +137,10 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
     return nbformat.v4.new_notebook(metadata={"diffusion_labs": {"notes": [note]}})
 
 
-def _decode(content: bytes) -> str:
+def decode(content: bytes) -> str:
     """Text from bytes: UTF-8 as notebooks are, UTF-16 as some editors save, or what every byte can be read as."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return content.decode("utf-16")
+        return content.decode("utf-16", "replace")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -153,13 +161,14 @@ def tidy(raw: dict[str, Any]) -> nbformat.NotebookNode:
             notes.append(f"Cell {number + 1} has {len(source):,} characters; it was left out.")
             continue
         new = getattr(nbformat.v4, f"new_{cell['cell_type']}_cell")(source)
-        if isinstance(cell.get("id"), str) and cell["id"] not in seen:
-            new.id = cell["id"][:64]
-            seen.add(cell["id"])
-        if isinstance(cell.get("metadata"), dict):
-            grader = cell["metadata"].get("nbgrader")
-            identity = grader.get("grade_id") if isinstance(grader, dict) else None
-            new.metadata["nbgrader"] = nbformat.from_dict({"grade_id": identity} if isinstance(identity, str) else {})
+        meta = cell["metadata"] if isinstance(cell.get("metadata"), dict) else {}
+        own = cell.get("id", meta.get("id"))  # Colab keeps a cell's id in its metadata
+        if isinstance(own, str) and own not in seen:
+            new.id = own[:64]
+            seen.add(own)
+        grader = meta.get("nbgrader")
+        identity = grader.get("grade_id") if isinstance(grader, dict) else None
+        new.metadata["nbgrader"] = nbformat.from_dict({"grade_id": identity} if isinstance(identity, str) else {})
         if cell["cell_type"] == "code" and isinstance(cell.get("outputs"), list):
             new.outputs = [out for entry in cell["outputs"] if (out := safe_output(entry)) is not None and room > 0]
             room -= sum(len(str(output)) for output in new.outputs)
@@ -180,14 +189,35 @@ def safe_output(entry: Any) -> nbformat.NotebookNode | None:
     if not isinstance(entry, dict):
         return None
     if entry.get("output_type") == "stream":
-        return nbformat.v4.new_output("stream", name="stdout", text=_text(entry.get("text", ""))[-20_000:])
+        return nbformat.v4.new_output("stream", name="stdout", text=as_shown(_text(entry.get("text", "")))[-20_000:])
     if entry.get("output_type") in ("display_data", "execute_result") and isinstance(entry.get("data"), dict):
         data = {kind: value for kind in ("text/plain", *SIGNATURES) if (value := _data(kind, entry["data"].get(kind)))}
-        return nbformat.v4.new_output("display_data", data=data) if data else None
+        live = _text(entry["data"].get("text/html", ""))
+        if not data.keys() & SIGNATURES.keys():
+            data |= still(live)
+        if data.get("text/plain", "").startswith("<IPython.core.display."):  # only says that there was something else
+            data["text/plain"] = DROPPED
+        words = data.get("text/plain", "")[:1000]  # for readers who do not see the figure; pages escape it
+        metadata = {kind: {"alt": words} for kind in SIGNATURES if kind in data and words}
+        return nbformat.v4.new_output("display_data", data=data, metadata=metadata) if data else None
     if entry.get("output_type") == "error":
         text = f"{_text(entry.get('ename'))[:100]}: {_text(entry.get('evalue'))[:2000]}"
         return nbformat.v4.new_output("stream", name="stdout", text=text)
     return None
+
+
+def as_shown(text: str) -> str:
+    """Text as a terminal shows it: of a line that was overwritten again and again, as progress bars do, what stood there last."""
+    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
+
+
+def still(html: str) -> dict[str, str]:
+    """The last picture that a piece of HTML brings itself, such as the last frame of matplotlib's animations; nothing of the rest."""
+    kind, _, rest = html[html.rfind("data:image/") + len("data:") :].partition(";base64,")
+    if kind not in SIGNATURES:
+        return {}
+    content = re.match(r"[A-Za-z0-9+/=\s\\]*", rest[: MAX_OUTPUT + 1])[0].replace("\\", "")
+    return {kind: value} if (value := _data(kind, content)) else {}
 
 
 def _data(kind: str, value: Any) -> str | None:

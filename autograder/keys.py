@@ -58,7 +58,12 @@ def same(one: Any, two: Any) -> bool:
 @functools.lru_cache(maxsize=1024)
 def secret_item(task: str, index: int) -> dict[str, Any]:
     """One of the secret items of a task."""
-    return item(task, course.draw("item", task, str(index)))
+    return item(task, seed(task, index))
+
+
+def seed(task: str, index: int) -> int:
+    """What a secret item follows from."""
+    return course.draw("item", task, str(index))
 
 
 def index_for(assignment: str, student: str) -> int:

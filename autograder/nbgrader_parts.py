@@ -1,6 +1,7 @@
 """Our parts of nbgrader, entered through its own configuration lists (see nbgrader_config.py). Nothing is patched.
 
-Release:  `TaskStub` puts a banner with the task's name, its expected number of lines, a way to its hints and an error in place of an answer.
+Release:  `TaskStub` puts a banner with the task's name, its expected number of lines, a way to its hints and an error in place of an answer;
+          `ReviseCells` takes a corrected release after submissions, `KeepRelease` remembers what was released.
 Grading:  `TolerantExporter` sees to the sandbox and reads any file that calls itself a notebook, `Salvage` puts the student's answers into the
           pristine notebook, `Judge` writes verdicts into the check cells, and stock nbgrader does the rest.
 Feedback: `HideMarkSchemes` keeps mark schemes and hidden tests out of feedback pages.
@@ -15,12 +16,13 @@ from typing import Any
 
 import nbformat
 from nbconvert.exporters import NotebookExporter
+from nbgrader.api import GradeCell, SolutionCell, SourceCell, TaskCell
 from nbgrader.converters.base import NbGraderException
 from nbgrader.plugins import LateSubmissionPlugin
-from nbgrader.preprocessors import ClearSolutions, NbGraderPreprocessor
+from nbgrader.preprocessors import ClearSolutions, NbGraderPreprocessor, SaveCells
 from nbgrader.utils import is_grade, is_task
 
-from autograder import course, grading, intake, salvage, sandbox
+from autograder import course, grading, intake, opened, releases, salvage, sandbox
 from autograder.build import MARK_SCHEME
 from helpers import panel
 
@@ -45,6 +47,35 @@ class TaskStub(ClearSolutions):
         return super().preprocess_cell(cell, resources, cell_index)
 
 
+class ReviseCells(SaveCells):
+    """SaveCells for a corrected release: cells may come, go and change their names after submissions (see `autograder.releases`)."""
+
+    def _create_notebook(self, nb: Any) -> None:
+        cells = {
+            GradeCell: self.new_grade_cells,
+            SolutionCell: self.new_solution_cells,
+            TaskCell: self.new_task_cells,
+            SourceCell: self.new_source_cells,
+        }
+        try:
+            for sentence in releases.revise(self.gradebook, self.assignment_id, self.notebook_id, cells):
+                self.log.warning("%s: %s", self.notebook_id, sentence)
+        except releases.WouldLose as error:
+            self.log.error(str(error))
+            raise NbGraderException(str(error)) from None
+        super()._create_notebook(nb)
+
+
+class KeepRelease(NbGraderPreprocessor):
+    """Keep a copy of what is released into the course's gradebook: submissions made from it may come after the next release."""
+
+    def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
+        """Keep the notebook; a mere build, which has a gradebook of its own, is not a release."""
+        if resources["nbgrader"]["db_url"] == f"sqlite:///{course.ROOT / 'gradebook.db'}":
+            releases.keep(nb, resources["nbgrader"]["notebook"])
+        return nb, resources
+
+
 class TolerantExporter(NotebookExporter):
     """Reads a submitted notebook; one that cannot be read becomes an empty one with a note, so that it is graded, with 0.
 
@@ -55,7 +86,8 @@ class TolerantExporter(NotebookExporter):
         super().__init__(*args, **kw)
         try:
             sandbox.require()
-        except sandbox.NoSandbox as error:
+            opened.record()
+        except (sandbox.NoSandbox, ValueError) as error:
             self.log.error(str(error))
             raise NbGraderException(str(error)) from None
         self.parent.coursedir = intake.OnlyNotebooks.instead_of(self.parent.coursedir)
@@ -76,7 +108,7 @@ class Salvage(NbGraderPreprocessor):
         coursedir = self.parent.parent.coursedir
         folder = Path(coursedir.format_path(coursedir.release_directory, ".", ids["assignment"]))
         pristine = nbformat.read(folder / f"{ids['notebook']}.ipynb", as_version=4)
-        result = salvage.salvage(nb, pristine)
+        result = salvage.salvage(releases.update(nb, ids["notebook"], pristine), pristine)
         coursedir.keep_timestamp(ids["assignment"], ids["student"])
         for note in result.metadata.diffusion_labs.notes:
             self.log.warning("%s, %s: %s", ids["student"], ids["notebook"], note)
@@ -90,7 +122,11 @@ class Judge(NbGraderPreprocessor):
         """Judge all check cells of a salvaged notebook."""
         ids = resources["nbgrader"]
         verdicts = grading.judge_notebook(nb, ids["notebook"], ids["student"])
-        notes = list(nb.metadata.get("diffusion_labs", {}).get("notes", []))
+        answers = {cell.metadata.nbgrader.grade_id: cell.source for cell in nb.cells if "nbgrader" in cell.metadata}
+        notes = [
+            *nb.metadata.get("diffusion_labs", {}).get("notes", []),
+            *opened.notes(answers, ids["notebook"], ids["student"]),
+        ]
         for cell in nb.cells:
             if not is_grade(cell) or cell.cell_type != "code":
                 continue

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from autograder import course
+from autograder import course, opened
 from helpers.checks import public_items
 from helpers.judge import distance
 
@@ -69,7 +69,7 @@ Written answers are not counted here.</p>
 
 @dataclass(frozen=True)
 class Judged:
-    """One answer as it was graded. `outcome` is "right", "named", "unnamed" or "blank"."""
+    """One answer as it was graded. `outcome` is "right", "named", "unnamed", "blank" or "opened"."""
 
     student: str
     assignment: str
@@ -112,7 +112,15 @@ def _judged(student: str, name: str, task: str, points: float, verdict: dict[str
     if verdict["passed"]:
         return Judged(student, name, task, points, "right")
     blank = verdict["sentence"].startswith("Nothing is filled in")
-    outcome = "blank" if blank else "named" if verdict["misconception"] else "unnamed"
+    outcome = (
+        "opened"
+        if verdict["sentence"] == opened.WORTH
+        else "blank"
+        if blank
+        else "named"
+        if verdict["misconception"]
+        else "unnamed"
+    )
     return Judged(
         student,
         name,
@@ -128,15 +136,17 @@ def _judged(student: str, name: str, task: str, points: float, verdict: dict[str
 
 def clusters(answers: list[Judged]) -> list[list[Judged]]:
     """Wrong answers without a name, those with the same numbers together; large groups first."""
-    groups: list[list[Judged]] = []
+    groups: dict[str, list[list[Judged]]] = defaultdict(list)
+    equal: dict[str, list[Judged]] = {}  # most that are alike are equal, and need no comparison of numbers
     for answer in (one for one in answers if one.outcome == "unnamed"):
-        for group in groups:
-            if group[0].task == answer.task and _alike(group[0], answer):
-                group.append(answer)
-                break
-        else:
-            groups.append([answer])
-    return sorted(groups, key=lambda group: -len(group))
+        key = json.dumps([answer.task, answer.prints or answer.sentence], sort_keys=True)
+        if key not in equal:
+            alike = (group for group in groups[answer.task] if _alike(group[0], answer))
+            equal[key] = next(alike, None) or []
+            if not equal[key]:
+                groups[answer.task].append(equal[key])
+        equal[key].append(answer)
+    return sorted((group for found in groups.values() for group in found), key=lambda group: -len(group))
 
 
 def _alike(one: Judged, two: Judged) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder import cage, course, sandbox
-from autograder.worker import END, READY, TOO_MUCH_MEMORY
+from autograder.worker import END, READY, REPORT, TOO_MUCH_MEMORY
 from helpers.arrays import Observation, unpack
 from helpers.probes import PATIENCE
 
@@ -50,6 +50,8 @@ class Runner:
 
     def __init__(self, seconds: float = SECONDS, caged: bool | None = None) -> None:
         self.seconds = seconds
+        self.used = 0.0
+        """Seconds of computing of all answers' processes so far, the given cells and the probe's calls included."""
         self._caged = caged
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
@@ -68,7 +70,7 @@ class Runner:
             self._control = None
         if self._process is not None:
             try:
-                self._process.wait(timeout=5)
+                self._process.wait(timeout=15)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
@@ -130,13 +132,14 @@ class Runner:
                     failure = "returned far more numbers than asked for"
                 ours.close()
                 self._control.sendall(END)
-                (status,) = struct.unpack("<i", self._control.recv(4, socket.MSG_WAITALL))
+                status, used = struct.unpack(REPORT, self._control.recv(struct.calcsize(REPORT), socket.MSG_WAITALL))
             except (OSError, struct.error):
                 reason = self._last_words()
                 self.close()
                 raise WorkerDied(f"the grading worker ended; no answer was judged by it{reason}") from None
             if not there:
                 raise WorkerDied("no process could be set up for an answer; see docs/security.md on testing the sandbox")
+        self.used += used
         return failure or reply or f"ran in a process that ended without a result ({_how(status)})"
 
     def _start(self) -> None:

@@ -12,6 +12,7 @@ import copy
 import re
 import textwrap
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import nbformat
@@ -31,7 +32,8 @@ def salvage(submitted: nbformat.NotebookNode, pristine: nbformat.NotebookNode) -
     slots = {cell.metadata.nbgrader.grade_id: cell for cell in result.cells if _nbgrader(cell).get("solution")}
     used: set[int] = set()
     for name, slot in slots.items():
-        taken = _answer(name, slot, slots, submitted)
+        wanted = definitions(slot.source) or _checked(name, result)
+        taken = _answer(name, slot, slots, wanted, _unlike(submitted, pristine))
         used |= {id(cell) for cell in submitted.cells if cell.source.strip() == slot.source.strip()}
         used |= {id(cell) for cell in taken.cells}
         if taken.versions > 1:
@@ -70,19 +72,36 @@ class _Taken:
     versions: int = 0
 
 
+def _checked(name: str, notebook: nbformat.NotebookNode) -> set[str]:
+    """The variables that a slot's check looks at: what an answer without a function or a class has to define."""
+    check = next((cell for cell in notebook.cells if _nbgrader(cell).get("grade_id") == f"{name}-check"), None)
+    calls = [node.value for node in statements(check.source)] if check and check.cell_type == "code" else []
+    return {part.id for call in calls if isinstance(call, ast.Call) for part in call.args if isinstance(part, ast.Name)}
+
+
+def _unlike(submitted: nbformat.NotebookNode, pristine: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    """The submitted cells that are not just the course's own, as they were handed out."""
+    ours = {cell.source.strip() for cell in pristine.cells if not _nbgrader(cell).get("solution")}
+    return [cell for cell in submitted.cells if cell.source.strip() not in ours]
+
+
 def _answer(
-    name: str, slot: nbformat.NotebookNode, slots: dict[str, nbformat.NotebookNode], submitted: nbformat.NotebookNode
+    name: str,
+    slot: nbformat.NotebookNode,
+    slots: dict[str, nbformat.NotebookNode],
+    wanted: set[str],
+    submitted: list[nbformat.NotebookNode],
 ) -> _Taken:
     """The answer to one slot: the last cell with its id, else its banner, else its names, that defines what it must.
 
     If no cell does, the parts of a split cell are put together again; else what has the id or the banner counts as it is.
     """
-    wanted, stub = definitions(slot.source), slot.source.strip()
-    alike = [cell for cell in submitted.cells if cell.cell_type == slot.cell_type]
+    stub = slot.source.strip()
+    alike = [cell for cell in submitted if cell.cell_type == slot.cell_type]
     found = [
         [cell for cell in alike if _nbgrader(cell).get("grade_id") == name],
         [cell for cell in alike if (banner := BANNER.search(cell.source)) and banner[1] == name.replace("-", ".", 1)],
-        [cell for cell in alike if wanted and wanted & definitions(cell.source)],
+        [cell for cell in alike if wanted & definitions(cell.source)],
     ]
     found = [[cell for cell in level if cell.source.strip() != stub] for level in found] + [found[0]]
     for level in found[:3]:
@@ -113,14 +132,17 @@ def _without_the_rest(source: str, wanted: set[str], slots: dict[str, nbformat.N
     return "\n".join(lines)
 
 
-def definitions(source: str) -> set[str]:
-    """What a code cell defines at top level, methods with the class they are attached to: {"sample", "VPSDE.alpha"}."""
+def definitions(source: str, imports: bool = False) -> set[str]:
+    """What a code cell defines at top level, methods with the class they are attached to: {"sample", "VPSDE.alpha"}.
+
+    `imports` adds the names that it imports: they are not its own, but they are there.
+    """
     names: set[str] = set()
     for node in statements(source):
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             owners = [_unparse(d.args[0]) for d in node.decorator_list if isinstance(d, ast.Call) and d.args]
             names.add(".".join([*owners[:1], node.name]))
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+        elif imports and isinstance(node, (ast.Import, ast.ImportFrom)):
             names |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
         elif isinstance(node, ast.Assign):
             names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
@@ -155,7 +177,7 @@ def carried_definitions(notebook: nbformat.NotebookNode, pristine_names: set[str
             continue
         for node in statements(cell.source):
             text = _unparse(node)
-            names = definitions(text)
+            names = definitions(text, imports=True)
             constant = isinstance(node, ast.Assign) and not any(isinstance(part, ast.Call) for part in ast.walk(node.value))
             kept = constant or isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom))
             if kept and names and not names & pristine_names:
@@ -169,17 +191,22 @@ def _carry_the_rest(submitted: nbformat.NotebookNode, result: nbformat.NotebookN
     for cell in result.cells:
         by_source.setdefault(cell.source.strip(), []).append(cell)
     by_id = {cell.get("id"): cell for cell in result.cells if not _nbgrader(cell)}
+    kept = {cell.get("id") for cell in submitted.cells} | {cell.source.strip() for cell in submitted.cells}
+    below = {  # cells to write in of which neither id nor text is left: what stands in their place is the answer
+        one.source.strip(): two for one, two in pairwise(result.cells)
+        if two.cell_type == "markdown" and not _nbgrader(two) and not {two.get("id"), two.source.strip()} & kept
+    }  # fmt: skip
     checks = {cell.source.strip() for cell in result.cells if _nbgrader(cell).get("grade")}
-    added = []
+    added, before = [], ""
     for cell in submitted.cells:
+        place, before = by_id.get(cell.get("id")) or below.pop(before, None), cell.source.strip()
         if id(cell) in used or not cell.source.strip() or cell.source.strip() in checks:
             continue
         same = by_source.get(cell.source.strip())
         if same:
             if cell.cell_type == "code" and same[0].cell_type == "code" and not _nbgrader(same[0]).get("grade"):
                 same[0].outputs = cell.get("outputs", [])
-        elif cell.get("id") in by_id and cell.cell_type == by_id[cell.id].cell_type:
-            place = by_id[cell.id]  # a cell that students may edit: their version stands
+        elif place and cell.cell_type == place.cell_type:  # a cell that students may edit: their version stands
             place.source = cell.source if cell.cell_type == "code" else feedback.harmless(cell.source)
             if cell.cell_type == "code":
                 place.outputs = cell.get("outputs", [])

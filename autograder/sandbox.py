@@ -6,17 +6,21 @@ says DIFFUSION_LABS_SANDBOX=off; what runs only our own answers (build, audit, d
 
 from __future__ import annotations
 
+import atexit
 import functools
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from autograder import cage, course
 
 PACKAGES = Path(__file__).resolve().parent.parent
 SWITCH = "DIFFUSION_LABS_SANDBOX"
+NOBODY = "nobody"
+"""A value of the switch: no sandbox, but where the grader is root, answers run as the user nobody (see `autograder.gradescope`)."""
 INSIDE = "/grader"
 SHOWN = ("__init__.py", "worker.py", "cage.py")
 """All of this package that the worker sees: no key, no closed form, no known mistake."""
@@ -35,7 +39,7 @@ class NoSandbox(RuntimeError):
 
 def switched_off() -> bool:
     """Whether the instructor has said that the students' code may run without a sandbox."""
-    return os.environ.get(SWITCH, "").lower() in ("off", "0", "no", "false")
+    return os.environ.get(SWITCH, "").lower() in ("off", "0", "no", "false", NOBODY)
 
 
 @functools.cache
@@ -71,7 +75,7 @@ def require() -> None:
 def in_use() -> bool:
     """Whether the worker runs in the sandbox; decided, and said if not, once for each process."""
     if switched_off():
-        why = f"{SWITCH}=off"
+        why = f"{SWITCH}={os.environ[SWITCH]}"
     elif problem() is not None:
         why = problem()
     else:
@@ -82,8 +86,36 @@ def in_use() -> bool:
 
 def bare_command() -> tuple[list[str], dict[str, str]]:
     """The worker's command and environment without a sandbox."""
+    if os.environ.get(SWITCH) == NOBODY and os.geteuid() == 0:
+        return nobody_command()
     paths = os.pathsep.join([str(PACKAGES), *(path for path in sys.path if path)])
     return [sys.executable, "-m", "autograder.worker"], {**os.environ, **VARIABLES, "PYTHONPATH": paths}
+
+
+@functools.cache
+def nobody_command() -> tuple[list[str], dict[str, str]]:
+    """The same for a worker that runs as nobody, on a copy of what it needs: it can read nothing that is root's alone."""
+    folder = Path(tempfile.mkdtemp(prefix="diffusion-labs-answers-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    (folder / "autograder").mkdir()
+    for name in SHOWN:
+        shutil.copy(PACKAGES / "autograder" / name, folder / "autograder")
+    shutil.copytree(PACKAGES / "helpers", folder / "helpers", ignore=shutil.ignore_patterns("__pycache__"))
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    work = folder / "work"
+    work.mkdir(0o700)
+    os.chown(work, cage.NOBODY, cage.NOBODY)
+    who = [f"--reuid={cage.NOBODY}", f"--regid={cage.NOBODY}", "--clear-groups", "--no-new-privs", "--inh-caps=-all"]
+    words = ["setpriv", *who, "env", "-C", str(work), sys.executable, "-s", "-P", "-m", "autograder.worker"]
+    variables = {
+        **VARIABLES,
+        "PYTHONPATH": str(folder),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "HOME": str(work),
+        "TMPDIR": str(work),
+    }
+    return words, {**variables, "PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"}
 
 
 def command(module: str = "autograder.worker") -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
-from autograder import course
+from autograder import course, opened
 
 
 @dataclass
@@ -44,7 +44,7 @@ def rows() -> list[Row]:
 def _remarks(name: str, metadata: dict) -> list[str]:
     """The salvage notes of one autograded notebook, then its first mistake: a named one if there is any."""
     ours = metadata.get("diffusion_labs", {})
-    failed = [(task, v) for task, v in ours.get("verdicts", {}).items() if not v["passed"]]
+    failed = [(task, v) for task, v in ours.get("verdicts", {}).items() if not v["passed"] and v["sentence"] != opened.WORTH]
     tried = [(task, v) for task, v in failed if not v["sentence"].startswith("Nothing is filled in")]
     remarks = [f"{name}: {note}" for note in ours.get("notes", [])]
     if failed and not tried:

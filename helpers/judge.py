@@ -33,6 +33,10 @@ _LINE = re.compile(r" \(line \d+ of the cell\)$")
 Z_NAME = 5.0  # a mistake is named when all its numbers agree within this many standard errors
 
 
+BLANK = "Nothing is filled in here yet"
+"""How the sentence about an answer begins that is still the stub."""
+
+
 @dataclass(frozen=True)
 class Line:
     """One property in a verdict: its title, whether it holds, and what was observed."""
@@ -80,7 +84,7 @@ def judge(task: str, item: dict[str, Any], observations: dict[str, Any], reveal:
     if wrong:
         sentence = wrong["says"]
     elif observation.get("failed") == "NotImplementedError" and task in text:
-        sentence = "Nothing is filled in here yet: the cell still raises NotImplementedError."
+        sentence = f"{BLANK}: the cell still raises NotImplementedError."
     elif "failed" in observation:
         sentence = f"Your code {text}." if len(failed) == len(lines) else f"{prop['title']}: your code {text}."
     else:

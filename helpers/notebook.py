@@ -6,6 +6,7 @@ import ast
 import contextlib
 import importlib
 import os
+import re
 import symtable
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -13,6 +14,42 @@ from importlib import resources
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+DRIVE = Path("/content/drive")
+"""Where Colab mounts Google Drive, whose files outlive a session."""
+
+
+def begin(version: str = "") -> None:
+    """What a notebook's first cell calls: are these helpers new enough for it? In Colab it also says where files go.
+
+    Args:
+        version: of the helpers that the notebook was made with, such as "0.1.0"; "" asks for nothing.
+
+    Raises:
+        ImportError: if these helpers are older.
+    """
+    from helpers import __version__
+
+    if _numbers(__version__) < _numbers(version):
+        raise ImportError(
+            f"the helpers in {Path(__file__).parent} are of version {__version__}, and this notebook needs {version}: "
+            "delete that folder and get the new ones"
+        )
+    if in_colab() and not Path.cwd().is_relative_to(DRIVE):
+        print(
+            f"What this notebook writes goes to {Path.cwd()}, and Colab deletes that with the session. To keep it, mount Google "
+            "Drive (folder icon on the left), run `%cd /content/drive/MyDrive` in a cell of its own, and then this cell again."
+        )
+
+
+def in_colab() -> bool:
+    """Whether this session runs in Google Colab, which has its own package loaded from the start."""
+    return "google.colab" in sys.modules
+
+
+def _numbers(version: str) -> list[int]:
+    """A version as numbers that can be compared: 0.10.0 comes after 0.9.1."""
+    return [int(number) for number in re.findall(r"\d+", version)]
 
 
 def attach(cls: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -27,9 +64,14 @@ def attach(cls: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
     def put(function: Callable[..., Any]) -> Callable[..., Any]:
         setattr(cls, function.__name__, function)
+        attached.setdefault(cls.__qualname__, {})[function.__name__] = cls
         return function
 
     return put
+
+
+attached: dict[str, dict[str, type]] = {}
+"""By name of a class and name of a method: the class that the method was attached to last."""
 
 
 def grading() -> bool:

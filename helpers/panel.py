@@ -46,8 +46,36 @@ def show(verdict: Verdict) -> None:
 
 def note(title: str, *sentences: str) -> Panel:
     """A panel with a title and some sentences."""
-    rows = [f'<div style="margin-top:4px">{escape(sentence)}</div>' for sentence in sentences]
-    return Panel("\n".join([title, *(f"  {sentence}" for sentence in sentences)]), _frame(_NEUTRAL, title, rows))
+    return framed(
+        title, list(sentences), [f'<div style="margin-top:4px">{escape(sentence)}</div>' for sentence in sentences]
+    )
+
+
+def framed(title: str, lines: list[str], rows: list[str]) -> Panel:
+    """A panel with a title, lines of text for a terminal, and the same as pieces of HTML, which must be escaped already."""
+    return Panel("\n".join([title, *(f"  {line}" for line in lines)]), _frame(_NEUTRAL, title, rows))
+
+
+def marked(ok: bool, sentence: str) -> str:
+    """A line of HTML with a mark before it: a tick, or an exclamation mark."""
+    colour, mark = (_GOOD, "✓") if ok else (_BAD, "!")
+    return (f'<div style="padding:1px 0 1px 1.4em;text-indent:-1.4em;overflow-wrap:anywhere"><b style="{_ink(colour)};'
+            f'display:inline-block;width:1.4em;text-indent:0">{mark}</b>{escape(sentence)}</div>')  # fmt: skip
+
+
+def stripes(share: dict[str, int]) -> str:
+    """A bar of HTML in parts for `passed`, `failed`, `opened` and what is left; told apart by texture too, not by colour alone.
+
+    It is for the eye: whoever uses it says the same in words beside it.
+    """
+    looks = {
+        "passed": f"background:{_GOOD}",
+        "failed": f"background:repeating-linear-gradient(45deg,{_BAD} 0 4px,transparent 4px 7px)",
+        "opened": "background:repeating-linear-gradient(90deg,#888 0 2px,transparent 2px 5px)",
+    }
+    parts = "".join(f'<span style="flex:{count};{looks.get(state, "")}"></span>' for state, count in share.items() if count)
+    return (f'<div aria-hidden="true" style="display:flex;height:10px;max-width:14em;min-width:6em;border:1px solid currentColor;'
+            f'margin-top:4px">{parts}</div>')  # fmt: skip
 
 
 def text(verdict: Verdict) -> str:
@@ -70,7 +98,7 @@ def html(verdict: Verdict) -> str:
         observed = f'<span style="opacity:.75">: {escape(line.observed)}</span>' if line.observed else ""
         rows.append(
             f'<div style="padding:1px 0 1px 1.4em;text-indent:-1.4em">'
-            f'<b style="color:{_GOOD if line.ok else _BAD};display:inline-block;width:1.4em;text-indent:0">{mark}</b>'
+            f'<b style="{_ink(_GOOD if line.ok else _BAD)};display:inline-block;width:1.4em;text-indent:0">{mark}</b>'
             f"{escape(line.title)}{observed}</div>"
         )
     if not verdict.passed:
@@ -95,10 +123,15 @@ def _once(lines: Sequence[Line]) -> list[Line]:
     return [replace(line, observed="the same") if same else line for line, same in zip(lines, again, strict=True)]
 
 
+def _ink(colour: str) -> str:
+    """A colour for small text: mixed with the page's own, so that it is darker on light pages and lighter on dark ones."""
+    return f"color:{colour};color:color-mix(in srgb,{colour} 70%,currentColor)"
+
+
 def _frame(colour: str, title: str, rows: list[str]) -> str:
     """A title and rows of HTML in the panel's frame."""
     return (
         f'<div role="status" style="border:1px solid {colour}77;border-left:5px solid {colour};border-radius:4px;'
         f'padding:8px 12px;margin:4px 0;max-width:52em;font-size:13px;line-height:1.45">'
-        f'<div style="font-weight:600;color:{colour};margin-bottom:3px">{escape(title)}</div>{"".join(rows)}</div>'
+        f'<div style="font-weight:600;{_ink(colour)};margin-bottom:3px">{escape(title)}</div>{"".join(rows)}</div>'
     )

@@ -1,7 +1,7 @@
 """One look for all figures of the course. Importing it loads matplotlib; call `style()` once per notebook.
 
-Colours are those of Okabe and Ito, which stay apart with any colour vision; the backgrounds are transparent, and the ink is a mid
-grey, so that figures are legible on light and on dark pages.
+Colours are those of Okabe and Ito, which stay apart with any colour vision. Figures are white cards with dark ink, on light and on
+dark pages: shades and pictures mean the same everywhere. Each carries a text alternative (`helpers.figures`).
 """
 
 from __future__ import annotations
@@ -12,22 +12,26 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
+from helpers.figures import alt as alt
+from helpers.figures import register
+
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, YELLOW = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442",
 )  # fmt: skip
-INK = "#6b7280"
+INK = "#4b5563"
 COLOURS = [BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY]
 
 
 def style() -> None:
-    """Set matplotlib's defaults for the course."""
+    """Set matplotlib's defaults for the course, and let figures be shown with a text alternative."""
     plt.rcParams.update({
-        "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none", "figure.dpi": 90,
+        "figure.facecolor": "white", "axes.facecolor": "white", "savefig.facecolor": "white", "figure.dpi": 90,
         "figure.constrained_layout.use": True, "axes.prop_cycle": plt.cycler(color=COLOURS),
         "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": INK, "axes.labelcolor": INK,
         "axes.titlecolor": INK, "text.color": INK, "xtick.color": INK, "ytick.color": INK, "axes.titlesize": 11,
         "axes.grid": True, "grid.color": INK, "grid.alpha": 0.15, "legend.frameon": False, "font.size": 10,
     })  # fmt: skip
+    register()
 
 
 def to_numpy(x: Any) -> np.ndarray:
@@ -179,6 +183,13 @@ def contours(log_prob: Any, ax: Any, limit: float, colour: Any = VERMILION, radi
     return ax
 
 
+def shortened(arrows: Any) -> np.ndarray:
+    """Arrows (n, 2) with their directions and lengths below 1, so that long ones do not hide the others."""
+    arrows = to_numpy(arrows)
+    length = np.linalg.norm(arrows, axis=1, keepdims=True)
+    return arrows / np.maximum(length, 1e-9) * np.tanh(length / 4)
+
+
 def field(score: Any, log_prob: Any, ax: Any, limit: float = 3.0, size: int = 19) -> Any:
     """Draw a score as arrows over its density; long arrows are shortened, so that the direction shows everywhere.
 
@@ -196,11 +207,8 @@ def field(score: Any, log_prob: Any, ax: Any, limit: float = 3.0, size: int = 19
         window = (-limit, limit, -limit, limit)
         ax.imshow(heights.reshape(side, side).T, origin="lower", extent=window, cmap="Blues", alpha=0.75, aspect="equal")
     points, _ = grid(0.95 * limit, size)
-    arrows = to_numpy(score(points))
-    length = np.linalg.norm(arrows, axis=1, keepdims=True)
-    arrows = arrows / np.maximum(length, 1e-9) * np.tanh(length / 4)
     x, y = to_numpy(points).T
-    ax.quiver(x, y, *arrows.T, color=VERMILION, width=0.005, scale=size, headwidth=4)
+    ax.quiver(x, y, *shortened(score(points)).T, color=VERMILION, width=0.005, scale=size, headwidth=4)
     ax.grid(False)
     ax.set(aspect="equal", xlim=(-limit, limit), ylim=(-limit, limit), xlabel="$x_1$", ylabel="$x_2$")
     return ax
@@ -240,5 +248,5 @@ def loss_curve(losses: Sequence[float], lowest: float | None = None, ax: Any = N
     if lowest is not None:
         ax.axhline(lowest, color=VERMILION, lw=1.5, ls="--", label="exact score")
     ax.set(xlabel="step", ylabel="loss")
-    ax.legend()
+    ax.legend(loc="upper right")
     return ax

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +31,20 @@ def pytest_xdist_make_scheduler(config, log):
 def runner():
     with Runner() as warm:
         yield warm
+
+
+@pytest.fixture(scope="session")
+def empty_gradebook(tmp_path_factory) -> bytes:
+    """The file of an empty gradebook, whose making takes nbgrader seconds."""
+    from nbgrader.api import Gradebook
+
+    path, before = tmp_path_factory.mktemp("gradebook") / "gradebook.db", os.environ["PATH"]
+    os.environ["PATH"] = f"{os.path.dirname(sys.executable)}:{before}"  # nbgrader calls alembic by name
+    try:
+        Gradebook(f"sqlite:///{path}", "diffusion-labs").close()
+    finally:
+        os.environ["PATH"] = before
+    return path.read_bytes()
 
 
 @pytest.fixture(scope="session")

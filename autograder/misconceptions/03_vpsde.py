@@ -431,34 +431,6 @@ answer(
 
 answer(
     "vpsde.sample_sde",
-    "pool-of-noises",
-    swap=[("    path = [x]\n", "    path = [x]\n    pool = [torch.randn(x.shape, generator=generator) for _ in range(10)]\n"),
-          ("noise = torch.randn(x.shape, generator=generator)", "noise = pool[len(path) % 10]")],
-    says="""With few steps all is well; with thirty the points spread too far. The noise of a step comes back after some steps, so that it adds up instead of
-    averaging out. When is each step's noise drawn?""",
-    source="a fresh reader's answer: noises drawn before the loop, to save time",
-)
-answer(
-    "vpsde.sample_sde",
-    "mirrored-halves",
-    swap=[("        noise = torch.randn(x.shape, generator=generator)\n",
-           "        half = torch.randn(len(x) // 2, *x.shape[1:], generator=generator)\n"
-           "        noise = torch.cat([half, -half, torch.randn(len(x) % 2, *x.shape[1:], generator=generator)])\n")],
-    says="""The noise of some trajectories is that of others turned round. Each looks right, but the sum of a call's noise is 0 or nearly so: the trajectories
-    are not independent of each other.""",
-    source="antithetic draws, a way to reduce the variance of an average",
-)
-answer(
-    "vpsde.sample_sde",
-    "changes-x_T",
-    swap=[("path = [x]", "path = [x.clone()]"), ("x = x + (t_next - t) * reverse_drift + g * torch.sqrt(t - t_next) * noise", "x += (t_next - t) * reverse_drift + g * torch.sqrt(t - t_next) * noise"),
-          ("path.append(x)", "path.append(x.clone())")],
-    says="""The trajectories are right, but the points x_T that they began at have moved along: your sampler writes into the tensor that it was
-    given, and whoever called it would start the next run from the end of this one.""",
-    source="a fresh reader's answer: x += ... on the caller's x_T",
-)
-answer(
-    "vpsde.sample_sde",
     "dt-for-sqrt-dt",
     swap=[("torch.sqrt(t - t_next) * noise", "(t - t_next) * noise")],
     says="""The noise of a step is too weak: its variance is dt² g². A Brownian motion's variance grows in proportion to the time.""",
@@ -625,22 +597,6 @@ answer(
 
 # ------------------------------------------------------------------------------------------------- losses and training
 
-answer(
-    "vpsde.loss",
-    "same-times-always",
-    swap=[("t = 1 - torch.rand(len(x0), generator=generator)", "t = (torch.arange(len(x0)) + 0.5) / len(x0)")],
-    says="""Every call asks the network about the same times: with one row it is always the same one. Evenly spread times are a good idea, but the
-    network has to hear all times between 0 and 1 in the long run.""",
-    source="a fresh reader's answer: stratified times without a random offset",
-)
-answer(
-    "vpsde.loss",
-    "more-of-the-small-times",
-    swap=[("t = 1 - torch.rand(len(x0), generator=generator)", "t = (1 - torch.rand(len(x0), generator=generator)) ** 1.1")],
-    says="""Small times come up more often than large ones. The expectation in the loss takes all times between 0 and 1 to be equally likely: what
-    is done to your random numbers before they become times?""",
-    source="importance sampling of t without its weight (Nichol and Dhariwal 2021, section 3.3)",
-)
 answer(
     "vpsde.loss",
     "weight-outside",
@@ -1153,6 +1109,22 @@ answer(
     distribution does the text give to t?""",
     source="plausible: self.grid's spacing taken over",
 )
+answer(
+    "vpsde.loss",
+    "same-times-always",
+    swap=[("t = 1 - torch.rand(len(x0), generator=generator)", "t = (torch.arange(len(x0)) + 0.5) / len(x0)")],
+    says="""Every call asks the network about the same times: with one row it is always the same one. Evenly spread times are a good idea, but the
+    network has to hear all times between 0 and 1 in the long run.""",
+    source="a fresh reader's answer: stratified times without a random offset",
+)
+answer(
+    "vpsde.loss",
+    "more-of-the-small-times",
+    swap=[("t = 1 - torch.rand(len(x0), generator=generator)", "t = (1 - torch.rand(len(x0), generator=generator)) ** 1.1")],
+    says="""Small times come up more often than large ones. The expectation in the loss takes all times between 0 and 1 to be equally likely: what
+    is done to your random numbers before they become times?""",
+    source="importance sampling of t without its weight (Nichol and Dhariwal 2021, section 3.3)",
+)
 
 answer(
     "vpsde.v_loss",
@@ -1245,6 +1217,34 @@ answer(
     swap=[("torch.randn(x.shape, generator=generator)", "torch.randn(len(x), 1, generator=generator)")],
     says="""All coordinates of a point get the same kick, so points wander along a diagonal. Every coordinate needs a number of its own.""",
     source="plausible: broadcasting hides it",
+)
+answer(
+    "vpsde.sample_sde",
+    "pool-of-noises",
+    swap=[("    path = [x]\n", "    path = [x]\n    pool = [torch.randn(x.shape, generator=generator) for _ in range(10)]\n"),
+          ("noise = torch.randn(x.shape, generator=generator)", "noise = pool[len(path) % 10]")],
+    says="""With few steps all is well; with thirty the points spread too far. The noise of a step comes back after some steps, so that it adds up instead of
+    averaging out. When is each step's noise drawn?""",
+    source="a fresh reader's answer: noises drawn before the loop, to save time",
+)
+answer(
+    "vpsde.sample_sde",
+    "mirrored-halves",
+    swap=[("        noise = torch.randn(x.shape, generator=generator)\n",
+           "        half = torch.randn(len(x) // 2, *x.shape[1:], generator=generator)\n"
+           "        noise = torch.cat([half, -half, torch.randn(len(x) % 2, *x.shape[1:], generator=generator)])\n")],
+    says="""The noise of some trajectories is that of others turned round. Each looks right, but the sum of a call's noise is 0 or nearly so: the trajectories
+    are not independent of each other.""",
+    source="antithetic draws, a way to reduce the variance of an average",
+)
+answer(
+    "vpsde.sample_sde",
+    "changes-x_T",
+    swap=[("path = [x]", "path = [x.clone()]"), ("x = x + (t_next - t) * reverse_drift + g * torch.sqrt(t - t_next) * noise", "x += (t_next - t) * reverse_drift + g * torch.sqrt(t - t_next) * noise"),
+          ("path.append(x)", "path.append(x.clone())")],
+    says="""The trajectories are right, but the points x_T that they began at have moved along: your sampler writes into the tensor that it was
+    given, and whoever called it would start the next run from the end of this one.""",
+    source="a fresh reader's answer: x += ... on the caller's x_T",
 )
 for task, tail in (
     ("loss", "    return (sigma * self.network(x_t, t) + eps).square().sum(dim=1).mean()"),

@@ -1409,25 +1409,6 @@ answer(
 
 answer(
     "ddpm.sample",
-    "changes-x_T",
-    swap=[("        x = (x - self.beta[t] / (1 - self.alpha_bar[t]).sqrt() * eps) / self.alpha[t].sqrt()\n",
-           "        x -= self.beta[t] / (1 - self.alpha_bar[t]).sqrt() * eps\n        x /= self.alpha[t].sqrt()\n")],
-    says="""The samples are right, but the start x_T that was handed in has turned into them: your sampler writes into the tensor that it was given, and
-    whoever called it would start the next run from there.""",
-    source="a fresh reader's answer: in-place operators on the caller's x_T",
-)
-answer(
-    "ddpm.sample",
-    "mirrored-halves",
-    swap=[("self.beta[t].sqrt() * torch.randn(x.shape, generator=generator)",
-           "self.beta[t].sqrt() * torch.cat([(half := torch.randn(len(x) // 2, *x.shape[1:], generator=generator)), -half, "
-           "torch.randn(len(x) % 2, *x.shape[1:], generator=generator)])")],
-    says="""The noise of some samples is that of others turned round. Each looks right, but the sum of a call's noise is 0 or nearly so: the samples are not
-    independent of each other.""",
-    source="antithetic draws, a way to reduce the variance of an average",
-)
-answer(
-    "ddpm.sample",
     "beta-tilde",
     swap=[("x = x + self.beta[t].sqrt()",
            "x = x + ((1 - self.alpha_bar[t - 1]) / (1 - self.alpha_bar[t]) * self.beta[t]).sqrt()")],
@@ -2017,4 +1998,23 @@ answer(
     swap=[("torch.randn(x.shape, generator=generator)", "torch.randn(len(x), 1, generator=generator)")],
     says="""On the line all is well, but in more dimensions all coordinates of a point get the same noise. Every coordinate needs a number of its own.""",
     source="plausible: broadcasting hides it",
+)
+answer(
+    "ddpm.sample",
+    "changes-x_T",
+    swap=[("        x = (x - self.beta[t] / (1 - self.alpha_bar[t]).sqrt() * eps) / self.alpha[t].sqrt()\n",
+           "        x -= self.beta[t] / (1 - self.alpha_bar[t]).sqrt() * eps\n        x /= self.alpha[t].sqrt()\n")],
+    says="""The samples are right, but the start x_T that was handed in has turned into them: your sampler writes into the tensor that it was given, and
+    whoever called it would start the next run from there.""",
+    source="a fresh reader's answer: in-place operators on the caller's x_T",
+)
+answer(
+    "ddpm.sample",
+    "mirrored-halves",
+    swap=[("self.beta[t].sqrt() * torch.randn(x.shape, generator=generator)",
+           "self.beta[t].sqrt() * torch.cat([(half := torch.randn(len(x) // 2, *x.shape[1:], generator=generator)), -half, "
+           "torch.randn(len(x) % 2, *x.shape[1:], generator=generator)])")],
+    says="""The noise of some samples is that of others turned round. Each looks right, but the sum of a call's noise is 0 or nearly so: the samples are not
+    independent of each other.""",
+    source="antithetic draws, a way to reduce the variance of an average",
 )

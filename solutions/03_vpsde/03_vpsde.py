@@ -17,22 +17,32 @@
 # ([arXiv 2006.11239](https://arxiv.org/abs/2006.11239)), Salimans and Ho 2022 ([arXiv 2202.00512](https://arxiv.org/abs/2202.00512)).
 
 # %% given=true
-# Setup: run this cell first. In Colab it installs the course's helpers; elsewhere it finds them beside the notebooks.
-import importlib.util
+# Setup: run this cell first. It finds the course's helpers beside the notebooks; in Colab it unpacks them from their wheel.
 import pathlib
-import subprocess
 import sys
+import tempfile
+import urllib.request
+import zipfile
 
-HELPERS_ADDRESS = ""
+HELPERS_ADDRESS, HELPERS_VERSION = "", ""
 _here = pathlib.Path.cwd()
-sys.path += [str(folder) for folder in (_here, *_here.parents) if (folder / "helpers" / "checks.py").exists()][:1]
-if importlib.util.find_spec("helpers") is None and HELPERS_ADDRESS:
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", HELPERS_ADDRESS], check=True)
-if importlib.util.find_spec("helpers") is None:
+_found = [str(folder) for folder in (_here, *_here.parents) if (folder / "helpers" / "checks.py").exists()]
+_wheel = max(_here.glob("diffusion_labs-*.whl"), key=lambda wheel: wheel.stat().st_mtime, default=None)
+try:
+    if not _found and (_wheel or HELPERS_ADDRESS):
+        with tempfile.TemporaryDirectory(dir=_here) as _new:
+            zipfile.ZipFile(_wheel or urllib.request.urlretrieve(HELPERS_ADDRESS)[0]).extractall(_new)
+            pathlib.Path(_new, "helpers").rename(_here / "helpers")
+    sys.path.insert(0, (_found or [str(_here)])[0])
+    from helpers import begin
+
+    begin(HELPERS_VERSION)
+except Exception as error:
     raise ImportError(
-        "The course's helpers are not here. On your computer, keep this notebook in its folder of the course; in Colab, ask "
-        "your instructor for the notebook with the address of the helpers filled in."
-    )
+        f"The course's helpers are not here, or not in order ({error}). In Colab, upload your instructor's diffusion_labs-...whl "
+        "(folder icon on the left), wait until all of it is there, and run this cell again; on your computer, keep this notebook "
+        "in its folder of the course. Something else here that is called helpers needs another name, and then a new session."
+    ) from None
 
 # %% given=true
 import math
@@ -209,7 +219,17 @@ for ax, t in zip(axes, times, strict=True):
 # %% [markdown]
 # *Five panels from t = 0 to t = 1: eight tight spots widen, merge to a ring and end as one round cloud; the contours of the exact density lie over the points.*
 # Most of what tells the modes apart is gone by $t = 0.25$, and the second half of the time looks alike. Keep this in mind when we choose where
-# a sampler should take its short steps.
+# a sampler should take its short steps. The same as a film, every point with the same noise at all times:
+
+# %%
+from helpers.animate import animate
+
+moments = torch.linspace(0, 1, 20)
+forward = [process.perturb(x0, t.expand(len(x0)), torch.Generator().manual_seed(0))[0] for t in moments]
+animate(forward, moments, density=exact.density, limit=3.2, title="forward")
+
+# %% [markdown]
+# *Animation: eight spots of points over their density, in blue; they widen and move inwards, close to a ring near t = 0.2, and fill it to a round cloud by t = 0.5, after which little moves.*
 #
 # ## 2 · The score
 #
@@ -224,7 +244,24 @@ for ax, t in zip(axes, torch.tensor([0.05, 0.2, 0.6]), strict=True):
 
 # %% [markdown]
 # *Three panels. At t = 0.05 the arrows lead to the nearest of eight spots; at t = 0.2 to the ring; at t = 0.6 to the centre.* So noise is undone from coarse to fine:
-# first the rough position, then the mode, last the place within the mode.
+# first the rough position, then the mode, last the place within the mode. Move the time yourself:
+
+# %%
+from helpers.explore import explore
+
+
+def score_at(t):
+    """Score and density at one time."""
+    moment = torch.tensor(t)
+    _, ax = plt.subplots(figsize=(4.6, 4.6))
+    plots.field(lambda x: exact(x, moment.expand(len(x))), exact.density(moment).log_prob, ax)
+    ax.set_title(f"score and density at t = {t:g}")
+
+
+_ = explore(score_at, t=[0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0], start={"t": 0.1})
+
+# %% [markdown]
+# *Figure with a slider for t: arrows over blue shades. From t = 0.01 to 0.1 the arrows keep pointing to the nearest spot and the spots grow; near 0.25 the ring closes, and from 0.4 on all arrows point to the centre.* At which $t$ do the arrows of the middle turn round?
 #
 # ## 3 · Sampling with an ODE
 #
@@ -282,7 +319,13 @@ _ = plots.scatter(ode_paths[-1], "ODE: 1000 end points", axes[1], limit=3)
 
 # %% [markdown]
 # *Left: smooth curves from orange starts in the middle to blue ends in eight spots. Right: the end points, eight tight spots like the data.* The curves never cross at one
-# time, and each start decides its end.
+# time, and each start decides its end. On the way back every point follows the field that you have just explored:
+
+# %%
+animate(ode_paths, perfect.grid(200), density=exact.density, score=exact, limit=3.2, title="ODE, backwards")
+
+# %% [markdown]
+# *Animation: from a round cloud at t = 1 the points go along the arrows, to a ring, and at the end into eight spots.* `animate` takes any trajectories of this shape, such as those of your next samplers.
 #
 # ## 4 · Sampling with an SDE
 #
@@ -545,15 +588,14 @@ check("vpsde.flow", flow, optimizer)
 # Train on 100,000 points of the ring. (About 4 seconds.)
 
 # %%
-torch.manual_seed(3)
-points = data.ring(100_000)
-losses = fit(flow, points, optimizer, steps=budget(1500), batch_size=512)
+from helpers.live import live
 
-# %%
+torch.manual_seed(3)
+points, generator = data.ring(100_000), torch.Generator().manual_seed(0)
 with torch.no_grad():
-    lowest = sum(perfect.loss(points[:20_000]).item() for _ in range(5)) / 5
-ax = plots.loss_curve(losses, lowest)
-_ = ax.set(ylim=(0, 2.2), title="training loss")
+    lowest = sum(perfect.loss(points[:20_000], generator).item() for _ in range(5)) / 5
+with live(flow, lowest=lowest, ylim=(0, 2.2)):
+    losses = fit(flow, points, optimizer, steps=budget(1500), batch_size=512)
 
 # %% [markdown]
 # *The loss falls from 2 within a hundred steps, then creeps towards the dashed line, the loss of the exact score, and stays a little above.* The dashed line is not at 0: the target
@@ -580,7 +622,13 @@ plots.scatter(traj[-1], "end points (blue) over data (orange)", axes[0], limit=3
 _ = plots.paths(traj, "trajectories", axes[1], count=100)
 
 # %% [markdown]
-# *Left: the blue end points make a thin ring, denser at some of the eight orange spots, with many strays in between. Right: smooth trajectories from the middle to the ring.* It works, and it is not good. How far off? We take the ratio of
+# *Left: the blue end points make a thin ring, denser at some of the eight orange spots, with many strays in between. Right: smooth trajectories from the middle to the ring.*
+
+# %%
+animate(traj, label="step", title="your flow")
+
+# %% [markdown]
+# *Animation of your trajectories: little happens in the first half of the steps; then the cloud opens to a wide ring, which gets thin at the end.* It works, and it is not good. How far off? We take the ratio of
 # the model's sliced $W_2$ to the sampling floor, with 10,000 samples each: 1 would be perfect. (About 6 seconds.)
 
 # %%
@@ -806,3 +854,17 @@ _ = plots.scatter_row(panels, limit=2.8, colours=[plots.ORANGE, plots.BLUE])
 #
 # Notebook 04 does all of this in discrete time: DDPM, with integer steps, a table of $\beta_t$ and a network that predicts the noise, on a mixture on the line. You will recognise everything: its
 # sampler is a cousin of your `sample_sde`, and its loss is yours with another weight.
+
+# %% [markdown]
+# ## Hand in
+#
+# The first cell shows what your own checks have found so far, in all notebooks. **Save this notebook** (Ctrl+S) before you run the second one: it says what is
+# still missing here, and writes one zip with a receipt. Hand in that zip. It is written whatever is missing, as often as you like; the last one counts.
+
+# %%
+from helpers import progress, submit
+
+progress()
+
+# %%
+submit(student="")  # between the quotation marks: your id, as your instructor knows it

@@ -19,22 +19,32 @@
 # is an equation of Ho et al.
 
 # %% given=true
-# Setup: run this cell first. In Colab it installs the course's helpers; elsewhere it finds them beside the notebooks.
-import importlib.util
+# Setup: run this cell first. It finds the course's helpers beside the notebooks; in Colab it unpacks them from their wheel.
 import pathlib
-import subprocess
 import sys
+import tempfile
+import urllib.request
+import zipfile
 
-HELPERS_ADDRESS = ""
+HELPERS_ADDRESS, HELPERS_VERSION = "", ""
 _here = pathlib.Path.cwd()
-sys.path += [str(folder) for folder in (_here, *_here.parents) if (folder / "helpers" / "checks.py").exists()][:1]
-if importlib.util.find_spec("helpers") is None and HELPERS_ADDRESS:
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", HELPERS_ADDRESS], check=True)
-if importlib.util.find_spec("helpers") is None:
+_found = [str(folder) for folder in (_here, *_here.parents) if (folder / "helpers" / "checks.py").exists()]
+_wheel = max(_here.glob("diffusion_labs-*.whl"), key=lambda wheel: wheel.stat().st_mtime, default=None)
+try:
+    if not _found and (_wheel or HELPERS_ADDRESS):
+        with tempfile.TemporaryDirectory(dir=_here) as _new:
+            zipfile.ZipFile(_wheel or urllib.request.urlretrieve(HELPERS_ADDRESS)[0]).extractall(_new)
+            pathlib.Path(_new, "helpers").rename(_here / "helpers")
+    sys.path.insert(0, (_found or [str(_here)])[0])
+    from helpers import begin
+
+    begin(HELPERS_VERSION)
+except Exception as error:
     raise ImportError(
-        "The course's helpers are not here. On your computer, keep this notebook in its folder of the course; in Colab, ask "
-        "your instructor for the notebook with the address of the helpers filled in."
-    )
+        f"The course's helpers are not here, or not in order ({error}). In Colab, upload your instructor's diffusion_labs-...whl "
+        "(folder icon on the left), wait until all of it is there, and run this cell again; on your computer, keep this notebook "
+        "in its folder of the course. Something else here that is called helpers needs another name, and then a new session."
+    ) from None
 
 # %% given=true
 import math
@@ -293,7 +303,34 @@ for ax in axes:
 # to less than a hundredth; the constant schedule starts lowest, at 49, and the cosine dives at the end.* (The linear and the quadratic one have four times Ho et al.'s numbers, since $T$ is a quarter of theirs.)
 #
 # A network has to learn something at every $t$. Where the signal-to-noise ratio is near 1, between about 30 and 1/30, the modes separate; where it is tiny there is nothing to learn. And the last step of sampling has to
-# remove all the noise of $x_1$ at once. So ask of a schedule: how noisy is $x_1$, how much signal is left in $x_T$, and how many steps lie in between?
+# remove all the noise of $x_1$ at once. So ask of a schedule: how noisy is $x_1$, how much signal is left in $x_T$, and how many steps lie in between? Ask it here; on the right is what has become of the data:
+
+# %%
+from helpers.explore import explore
+
+
+def on_schedule(schedule, t):
+    """Where step t of a schedule is, and the density of the normalised data there."""
+    process, steps = DDPM(None, schedules[schedule]), torch.arange(1, T + 1)
+    share, line = process.alpha_bar[steps], torch.linspace(-3.2, 3.2, 300)[:, None]
+    law = data.ExactNoise(z_truth, process.alpha_bar).score.density(torch.tensor(t))
+    _, axes = plt.subplots(1, 3, figsize=(11, 2.9))
+    for ax, values in zip(axes, (share, share / (1 - share)), strict=False):
+        ax.plot(steps, values, color=plots.BLUE, lw=2)
+        ax.plot(t, values[t - 1], "o", color=plots.VERMILION, ms=8)
+        ax.set(xlabel="step t")
+    axes[0].set(title=rf"{schedule}: $\bar\alpha_{{{t}}}$ = {share[t - 1]:.3g}", ylim=(-0.03, 1.03))
+    axes[1].set(title=f"signal-to-noise {(share / (1 - share))[t - 1]:.3g}", yscale="log", ylim=(1e-4, 1e4))
+    axes[2].plot(line, z_truth.log_prob(line).exp(), ":", color=plots.INK, label="data")
+    axes[2].plot(line, law.log_prob(line).exp(), color=plots.VERMILION, label=f"$x_{{{t}}}$")
+    axes[2].set(title=f"density of $x_{{{t}}}$", ylim=(0, 1.2))
+    axes[2].legend(loc="upper left")
+
+
+_ = explore(on_schedule, schedule=list(schedules), t=[1, 5, 10, 20, 30, 50, 75, 100, 125, 150, 175, 200, 225, 250], start={"t": 50})
+
+# %% [markdown]
+# *Figure with buttons for the schedule and a slider for t. Left and middle: ᾱ and the ratio of signal to noise over all steps, with a dot at t. Right: the density of the noised data over the dotted density of the data; its two peaks sink into one.*
 #
 # ## 3 · Forward
 #
@@ -394,7 +431,20 @@ ax.set(xlabel="step t", ylabel="$x_t$", title="constant schedule: data on the le
 ax.grid(False)
 
 # %% [markdown]
-# *Two dark bands at the left, at −1.4 and 0.7, widen and merge into one by step 50 or so; ragged grey lines start in the bands and wander over all of the width.* Sampling will have to go through this picture from right to left.
+# *Two dark bands at the left, at −1.4 and 0.7, widen and merge into one by step 50 or so; ragged grey lines start in the bands and wander over all of the width.* Sampling will have to go through this picture from right to left. The same as a film, with 4,000 rows:
+
+# %%
+from helpers.animate import animate
+
+x = z_truth.sample((4000,))
+forward = [x]
+for step in range(1, T + 1):
+    x = process.one_step(x, torch.full((4000,), step), torch.randn_like(x))
+    forward.append(x)
+animate(forward, density=data.ExactNoise(z_truth, process.alpha_bar).score.density, limit=3.2, title="forward")
+
+# %% [markdown]
+# *Animation: above, a histogram with two peaks under the exact density; below, 20 ways that grow downwards, one line of dots at a time. The peaks sink and merge by t = 50; then the hill hardly changes, while the ways go on wandering.*
 #
 # ### Does it really end at $\mathcal{N}(0, 1)$?
 #
@@ -796,17 +846,22 @@ def their_validation(network):
     return torch.mean((predicted - noise) ** 2)
 
 # %%
+from helpers.live import live
+
 losses, theirs, kept = [], [], {}
 print("epoch   training   validation   their training   their validation")
-for epoch in progress_bar(range(1, budget(40) + 1), "circulated"):
-    losses += train_epochs(circulated, z_train, z_valid, adam, epochs=1, batch_size=64)
-    theirs.append(their_validation(circulated.network))
-    if epoch in (1, 2, 5, 10, 20, 40):
-        kept[epoch] = copy.deepcopy(circulated.network)
-        so_far = sum(training for training, _ in losses) / epoch
-        print(f"{epoch:5}{losses[-1][0]:11.3f}{losses[-1][1]:13.3f}{so_far:17.3f}{theirs[-1]:19.3f}")
+with live(circulated, title="training loss of each batch", window=157, ylim=(0, 1.7)):  # 157 batches are an epoch
+    for epoch in progress_bar(range(1, budget(40) + 1), "circulated"):
+        losses += train_epochs(circulated, z_train, z_valid, adam, epochs=1, batch_size=64)
+        theirs.append(their_validation(circulated.network))
+        if epoch in (1, 2, 5, 10, 20, 40):
+            kept[epoch] = copy.deepcopy(circulated.network)
+            so_far = sum(training for training, _ in losses) / epoch
+            print(f"{epoch:5}{losses[-1][0]:11.3f}{losses[-1][1]:13.3f}{so_far:17.3f}{theirs[-1]:19.3f}")
 
 # %% [markdown]
+# *A curve that grows while you train: the mean of an epoch's batches falls from 1 to 0.2 within five epochs and stays there; single batches scatter widely about it.*
+#
 # (The exercise's text shows a training loss of 0.36 beside a validation loss of 1.72. Its training loss is a mean over *all* epochs so far, so it lags behind; yours is the last epoch's.) Your training and validation loss agree. Their validation loss is **worse than that of a network that says 0**, and it rises.
 # Overfitting? With 10,000 points and one input, hardly.
 #
@@ -973,6 +1028,19 @@ print(f"floor: true samples             W1 = {metrics.w1_floor(truth, 100_000):.
 
 # %% [markdown]
 # With a perfect network, what is left is the sampler's own error. The constant schedule is the worst: its $x_T$ keeps 8 % of the signal, and its last step, with $\beta_1 = 0.02$, is coarse.
+#
+# Watch the way back. `Recorder` stands between your sampler and the network, and keeps every $x_t$ that the network is asked about:
+
+# %%
+from helpers.animate import Recorder
+
+recorder = Recorder(metrics.Lookup(data.ExactNoise(z_truth, DDPM(None, schedules["cosine"]).alpha_bar), T))
+ends = DDPM(recorder, schedules["cosine"]).sample((4000, 1))
+law = data.ExactNoise(z_truth, DDPM(None, schedules["cosine"]).alpha_bar).score.density
+animate([*recorder.states, ends], torch.arange(T, -1, -1), density=law, limit=3.2, title="backwards")
+
+# %% [markdown]
+# *Animation: above, the hill of noise parts into the two peaks of the data, and the histogram follows the exact density at every t; below, 20 ways part into two bundles, most of them between t = 150 and t = 50, and become narrow at the very end.*
 #
 # The exercise asks for a function instead of a method: it knows its schedule (250 times 0.02), gives samples in the data's units, and remembers the way of sample number 0.
 #
@@ -1660,3 +1728,17 @@ _ = plots.scatter_row(pictures, limit=2.8, colours=[plots.BLUE, plots.ORANGE])
 # ## What comes next
 #
 # Notebook 05 makes pictures of digits with a U-Net. Beware: it counts $t$ from 0 to $T - 1$, as most libraries do, so its entry $t$ belongs to our $t + 1$.
+
+# %% [markdown]
+# ## Hand in
+#
+# The first cell shows what your own checks have found so far, in all notebooks. **Save this notebook** (Ctrl+S) before you run the second one: it says what is
+# still missing here, and writes one zip with a receipt. Hand in that zip. It is written whatever is missing, as often as you like; the last one counts.
+
+# %%
+from helpers import progress, submit
+
+progress()
+
+# %%
+submit(student="")  # between the quotation marks: your id, as your instructor knows it

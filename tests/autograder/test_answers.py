@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+import io
+import tokenize
+
 import pytest
 
 from autograder import course, keys
@@ -64,11 +68,31 @@ def test_no_false_alarm_for_right_answers_in_other_styles(runner, name):
 def test_there_are_enough_answers():
     wrong = [one for name in NAMES for one in keys.answers("misconceptions", name)]
     right = [one for name in NAMES for one in keys.answers("alternatives", name)]
-    assert len(wrong) >= 30 and len(right) >= 15
+    assert len(wrong) >= 150 and len(right) >= 60
     assert all(20 < len(one.says) < 500 and one.source for one in wrong), [w.id for w in wrong if not 20 < len(w.says) < 500]
     tasks = course.tasks()
     assert {one.task for one in wrong + right} <= set(tasks)
-    assert {one.task for one in wrong} == set(tasks), "a task without a known mistake"
+    small = {one.id for one in wrong if is_single_token_edit(one)}
+    assert len(small) <= 0.25 * len(wrong)
+    for task, name in tasks.items():
+        of_task = [one for one in wrong if one.task == task]
+        assert len(of_task) >= (8 if course.load(name).tasks[task] > 3 else 1), task
+        assert any(one.id not in small for one in of_task), f"{task} has no conceptual mistake"
+
+
+def is_single_token_edit(answer):
+    """Whether one token, put in, left out or replaced, makes the mistake of the reference."""
+    before, after = (tokens(cell) for cell in (course.load(course.tasks()[answer.task]).answer(answer.task), answer.cell))
+    edits = [
+        edit for edit in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes() if edit[0] != "equal"
+    ]
+    return len(edits) == 1 and max(edits[0][2] - edits[0][1], edits[0][4] - edits[0][3]) == 1
+
+
+def tokens(code):
+    skipped = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
+    lines = io.StringIO("\n".join(line for line in code.splitlines() if not line.startswith(("%", "!"))))
+    return [token.string for token in tokenize.generate_tokens(lines.readline) if token.type not in skipped]
 
 
 def test_a_student_is_graded_on_the_same_item_at_every_regrade():

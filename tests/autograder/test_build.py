@@ -50,6 +50,17 @@ def test_committed_keys_are_current(name):  # that they name every known mistake
         assert {w["id"]: w["says"] for w in item["wrong"]} == {m.id: m.says for m in keys.misconceptions(task)}, task
 
 
+def test_the_committed_outline_is_current_and_repeats_itself(monkeypatch):
+    written = {}
+    monkeypatch.setattr(build, "_write", lambda path, text: written.update({path: text}))
+    build.write_outline()
+    ((path, text),) = written.items()
+    assert path.read_text(encoding="utf-8") == text, "run `make build` and commit helpers/course.json"
+    outline = json.loads(text)
+    assert {task: name for name in outline for task in outline[name]["tasks"]} == course.tasks()
+    assert [name for name in outline if outline[name]["extra_credit"]] == course.settings()["extra_credit"]["assignments"]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_student_notebooks(name):
     notebook = nbformat.read(REPOSITORY / "notebooks" / name / f"{name}.ipynb", as_version=4)
@@ -77,6 +88,13 @@ def test_headings_are_in_order(name):
     ]
     assert levels[0] == 1 and levels.count(1) == 1
     assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+
+
+def test_every_notebook_ends_with_progress_and_submit_in_the_same_words():
+    ends = [[(cell.kind, cell.source) for cell in course.load(name).cells[-3:]] for name in NAMES]
+    assert all(end == ends[0] for end in ends)
+    assert "progress()" in ends[0][1][1] and 'submit(student="")' in ends[0][2][1]
+    assert all(kind == "show" for kind, _ in ends[0])
 
 
 def test_a_written_question_becomes_a_task_cell_with_an_answer_cell_and_loses_its_mark_scheme():

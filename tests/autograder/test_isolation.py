@@ -153,3 +153,23 @@ def sample_gaussian(n, mean, cov, generator=None):
 """
     verdict = judge_answer(TASK, cheat, 0, runner)
     assert not verdict.passed and "not with others" in verdict.sentence, verdict
+
+
+class Late:
+    """A runner whose answers never end, and compute for so long until they are stopped."""
+
+    seconds, used = 1.0, 0.0
+
+    def __init__(self, computes):
+        self.computes = computes
+
+    def observe(self, task, item, answer, carried):
+        self.used += self.computes
+        return {prop["name"]: {"failed": "TimeLimit", "text": "did not finish within 1 s"} for prop in item["properties"]}
+
+
+@pytest.mark.parametrize(("computes", "again", "kept"), [(1.2, False, 0), (1.2, True, 1), (0.3, True, 0)])
+def test_what_is_late_is_kept_only_if_it_computed_for_its_whole_limit_at_the_second_time(computes, again, kept):
+    verdicts = {}
+    verdict = judge_answer(TASK, reference(), 0, Late(computes), kept=verdicts, again=again)
+    assert verdict.sentence == "Your code did not finish within 1 s." and len(verdicts) == kept

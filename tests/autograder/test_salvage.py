@@ -76,12 +76,39 @@ def test_flags_that_a_student_changed_do_not_matter(blank):
     assert not any("tags" in c.metadata for c in result.cells)
 
 
-def test_answers_are_found_by_what_they_define_when_banner_and_metadata_are_gone(blank):
-    mine = filled(blank)
+@pytest.mark.parametrize("name", course.assignment_names())
+def test_answers_are_found_by_what_they_define_when_banner_and_metadata_are_gone(name):
+    pristine = nbformat.read(REPOSITORY / "notebooks" / name / f"{name}.ipynb", as_version=4)
+    wanted = {course.grade_id(task): source for task, source in reference(name).items()}
+    mine = fill(copy.deepcopy(pristine), reference(name))
     for number, cell in enumerate(mine.cells):
         cell["id"], cell["metadata"] = f"x{number}", nbformat.from_dict({})
-    result = salvage.salvage(mine, blank)
-    assert answers(result).items() >= right().items()
+    assert answers(salvage.salvage(mine, pristine)).items() >= wanted.items()
+
+
+@pytest.mark.parametrize(("name", "task"), [("05_mnist", "train.ema"), ("07_cifar", "cifar.flip")])
+def test_a_script_that_imports_an_answer_is_not_taken_for_it(name, task):
+    pristine = nbformat.read(REPOSITORY / "notebooks" / name / f"{name}.ipynb", as_version=4)
+    mine = fill(copy.deepcopy(pristine), reference(name))  # without banners
+    for cell in mine.cells:
+        cell.metadata = {}
+    assert answers(salvage.salvage(mine, pristine))[course.grade_id(task)] == reference(name)[task]
+
+
+def test_a_written_answer_without_its_id_is_found_below_its_question_and_nothing_is_lost():
+    name = "03_vpsde"
+    pristine = nbformat.read(REPOSITORY / "notebooks" / name / f"{name}.ipynb", as_version=4)
+    place = next(number for number, cell in enumerate(pristine.cells) if cell.source.startswith("*Your answer to"))
+    for keeps_ids in (True, False):
+        mine = copy.deepcopy(pristine)
+        mine.cells[place].source = "The second part."
+        mine.cells.insert(place, nbformat.v4.new_markdown_cell("The first part."))
+        for number, cell in enumerate(mine.cells):
+            cell.id = cell.id if keeps_ids else f"new-{number}"
+        result = salvage.salvage(mine, pristine)
+        text = [cell.source for cell in result.cells]
+        there, other = ("The second part.", "The first part.")[:: 1 if keeps_ids else -1]
+        assert text[place] == there and text.index(other) > len(pristine.cells)
 
 
 def test_added_cells_and_pictures_are_kept_and_live_outputs_are_not(blank):
@@ -137,3 +164,35 @@ def test_helper_functions_are_carried_and_the_courses_own_names_are_not(blank):
 def test_magics_and_syntax_errors_define_nothing():
     assert salvage.definitions("%matplotlib inline\ndef f(): pass\n!ls") == {"f"}
     assert salvage.definitions("def f(:") == set()
+
+
+def output(**data):
+    return intake.safe_output({"output_type": "display_data", "data": data})
+
+
+def test_a_progress_bar_is_kept_as_it_stood_last():
+    bar = "".join(f"\rtraining: {n:3d}%|{'#' * (n // 10):10s}|" for n in range(101)) + "\r\ndone\r\n50\rloss 0.25"
+    kept = intake.safe_output({"output_type": "stream", "name": "stderr", "text": bar})
+    assert kept.text == "training: 100%|##########|\ndone\nloss 0.25" and kept.name == "stdout"
+    long = "".join(f"\r{n} of 100000" for n in range(100_000)) + "\nlast\r"
+    assert intake.safe_output({"output_type": "stream", "text": [long]}).text == "99999 of 100000\nlast"
+    assert intake.as_shown("\r" * 2_000_000) == ""  # at once
+
+
+def test_of_an_animation_the_last_frame_is_kept():
+    first, last = "iVBORw0KGgoAAAA=", "iVBORw0KGgoBBBB="
+    html = f'<script>frames[0] = "data:image/png;base64,{first}"\nframes[1] = "data:image/png;base64,{last[:8]}\\\n{last[8:]}"</script>'
+    kept = output(**{"text/html": html, "text/plain": "<IPython.core.display.HTML object>"}).data
+    assert "".join(kept["image/png"].split()) == last and set(kept) == {"image/png", "text/plain"}
+    assert kept["text/plain"] == intake.DROPPED
+    assert output(**{"text/html": html, "image/png": PNG}).data == {"image/png": PNG}  # a figure of its own comes first
+
+
+@pytest.mark.parametrize("html", ["<script>data:image/png;base64,QUJD</script>", "<video src='data:video/mp4;base64,AAAA'>", "data:image/",
+                                  "data:image/svg+xml;base64,PHN2Zz4=", "data:image/png;base64,", "<b>x</b>"])  # fmt: skip
+def test_nothing_else_of_html_is_kept(html):
+    assert output(**{"text/html": html}) is None
+    assert output(**{"text/html": html, "text/plain": "<IPython.core.display.HTML object>"}).data == {
+        "text/plain": intake.DROPPED
+    }
+    assert output(**{"text/html": html, "text/plain": "Figure(2x2)"}).data == {"text/plain": "Figure(2x2)"}
