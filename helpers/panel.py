@@ -109,11 +109,6 @@ def html(verdict: Verdict) -> str:
     return _frame(colour, title, rows)
 
 
-def _ink(colour: str) -> str:
-    """A colour for small text: mixed with the page's own, so that it is darker on light pages and lighter on dark ones."""
-    return f"color:{colour};color:color-mix(in srgb,{colour} 70%,currentColor)"
-
-
 def escape(text: str) -> str:
     """Text as HTML, with what stands between backticks as code."""
     return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", _as_html(text))
@@ -126,6 +121,11 @@ def _once(lines: Sequence[Line]) -> list[Line]:
         first.setdefault(line.observed, number)
     again = [bool(line.observed) and first[line.observed] < number for number, line in enumerate(lines)]
     return [replace(line, observed="the same") if same else line for line, same in zip(lines, again, strict=True)]
+
+
+def _ink(colour: str) -> str:
+    """A colour for small text: mixed with the page's own, so that it is darker on light pages and lighter on dark ones."""
+    return f"color:{colour};color:color-mix(in srgb,{colour} 70%,currentColor)"
 
 
 def _frame(colour: str, title: str, rows: list[str]) -> str:

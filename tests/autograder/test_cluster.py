@@ -180,3 +180,28 @@ def test_a_verdict_is_kept_under_a_name_that_needs_no_number_of_the_item(monkeyp
         grading.judge_answer(TASK, answer, 1, runner, kept=kept)
     with pytest.raises(pytest.fail.Exception):
         grading.judge_answer(TASK, answer + "\n", 0, runner, kept=kept)
+
+
+POISON = """
+import os
+from autograder import salvage
+stock = salvage.salvage
+def dies(notebook, pristine):
+    if any("# 3\\n" in cell.source for cell in notebook.cells):
+        os._exit(1)
+    return stock(notebook, pristine)
+salvage.salvage = dies
+"""
+
+
+@pytest.mark.full
+@pytest.mark.slow
+def test_a_submission_that_kills_workers_does_not_stop_the_others(folder, start, tmp_path):
+    address = start()
+    preload = tmp_path / "poison.py"
+    preload.write_text(POISON)
+    start("--nthreads", "1", "--preload", str(preload))
+    process = grade(folder, address)
+    log = process.communicate(timeout=900)[0]
+    assert process.returncode == 0 and "s3 is left to nbgrader's own run" in log, log
+    assert points(folder) == everybody(course.load(NAME).tasks[TASK])

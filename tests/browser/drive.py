@@ -34,7 +34,10 @@ SETTINGS = {
     "@jupyterlab/completer-extension/manager": {"autoCompletion": False},
 }
 TOKEN = "walk"
-NOT_OURS = re.compile(r"favicon|ResizeObserver loop|ERR_NAME_NOT_RESOLVED")
+NOT_OURS = re.compile(
+    r"favicon|ResizeObserver loop|ERR_NAME_NOT_RESOLVED|jlab_core\S+ \S+ Uncaught TypeError: .*null \(reading 'id'\)"
+)
+"""The last is JupyterLab's own, where a tab is closed right after its kernel was shut down."""
 
 
 def missing() -> str:
