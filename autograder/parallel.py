@@ -69,7 +69,20 @@ def judge_one(
     """Judge one submission, whose file holds `content`, in a worker that grades as `expected` (`cluster.standing`).
 
     `earlier` holds the verdicts of a first time, in which something was late: that gets its second chance.
+
+    Raises:
+        RuntimeError: whatever went wrong, as a sentence: not every error can be sent, and one that cannot would be waited for for ever.
     """
+    try:
+        return _judge_one(assignment, student, content, expected, earlier)
+    except Exception as error:
+        why = str(error) if isinstance(error, OtherGrader) else f"{type(error).__name__}: {error}"
+    raise RuntimeError(why)
+
+
+def _judge_one(
+    assignment: str, student: str, content: bytes, expected: dict[str, str], earlier: dict[str, dict[str, Any]] | None
+) -> Judged:
     here = cluster.standing(assignment)
     if here != expected:
         raise OtherGrader(f"the worker on {platform.node()} {cluster.difference(expected, here)}")

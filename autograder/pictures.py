@@ -71,7 +71,11 @@ FIGURES = (
         "Three networks fit a wave: told the step or a number from 0 to 1 they miss it, told sines and cosines they draw it",
     ),
     Figure("02-field", "ax.quiver(", "Three fields of arrows that one network has learnt, each for another time"),
-    Figure("03-score", "plots.field(", "Arrows of the score over the density at three times: from eight spots to one cloud"),
+    Figure(
+        "03-score",
+        "t=t: exact(x, t.expand",
+        "Arrows of the score over the density at three times: from eight spots to one cloud",
+    ),
     Figure(
         "03-trajectories",
         "ODE: 60 trajectories",
