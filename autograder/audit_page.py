@@ -14,7 +14,7 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 PAGE = """# How often the grader errs
 
-Written by `python -m autograder audit --seeds {seeds} --write`. Every answer was judged with key items made from {seeds} seeds, in the way that grading
+Written by `python -m autograder audit --seeds {seeds} --write`. Every answer was judged with key items made from {from_seeds}, in the way that grading
 runs it; an answer counts as caught or named only if it was with every one of them.
 
 {table}
@@ -59,7 +59,8 @@ def write(results: list[audit.Result]) -> list[Path]:
         if any(counts[task][kind] for kind in kinds)
     ]
     page = PAGE.format(
-        seeds=len({r.seed for r in results}),
+        seeds=(seeds := len({r.seed for r in results})),
+        from_seeds="1 seed" if seeds == 1 else f"{seeds} seeds",
         table=_table(results, names),
         alarm=FALSE_ALARM,
         comparisons=sum(counts[task][kind] for task in tasks for kind in kinds),
