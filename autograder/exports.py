@@ -19,19 +19,15 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.plugins import ExportPlugin
 from traitlets import Bool, Unicode
 
-from autograder import course
+from autograder import course, lms
 
-ROSTER_COLUMNS = {
-    "first_name": ("first_name", "first name"),
-    "last_name": ("last_name", "last name", "surname"),
-    "email": ("email", "email address", "e-mail"),
-    "lms_user_id": ("lms_user_id", "id number", "canvas id", "idnumber"),
-    "student": ("student", "name"),
-    "sis_user_id": ("sis_user_id", "sis user id"),
-    "login": ("login", "sis login id", "username"),
+MORE_COLUMNS = {
+    "sis_user_id": ("sis user id",),
+    "login": ("sis login id", "login", "login id", "username"),
     "section": ("section",),
+    "lms_user_id": ("lms user id", "id number", "idnumber"),
 }
-"""The columns of a roster that are read, in any order, under any of these names, in capitals or not."""
+"""What the systems ask for beside names and addresses, and the headers under which a roster may have it."""
 
 
 @dataclass(frozen=True)
@@ -49,37 +45,27 @@ class Points:
 
 
 def read_roster(path: str) -> dict[str, dict[str, str]]:
-    """A roster by nbgrader id.
+    """A roster by nbgrader id: the one that `collect` reads, with the same columns.
 
     Raises:
-        ValueError: in a sentence, if the file cannot be read or has no column `id`.
+        ValueError: in a sentence, if the file cannot be read or no column in it can be an id.
     """
-    try:
-        with Path(path).open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"The roster {path} cannot be read: {error}.") from None
-    key = _key(rows)
-    if key is None:
-        raise ValueError(
-            f"The roster {path} has no column nbgrader_id (or id), with the ids that nbgrader uses for students."
-        )
-    return {row[key].strip(): _known(row) for row in rows if (row[key] or "").strip()}
-
-
-def _key(rows: list[dict[str, str]]) -> str | None:
-    """The column with nbgrader's ids. (In a file that Canvas wrote, ID is Canvas's own number.)"""
-    columns = {str(name).strip().lower(): name for name in (rows[0] if rows else ())}
-    if "nbgrader_id" in columns:
-        return columns["nbgrader_id"]
-    return None if "sis login id" in columns else columns.get("id")
-
-
-def _known(row: dict[str, str]) -> dict[str, str]:
-    plain = {str(name).strip().lower(): (value or "").strip() for name, value in row.items() if isinstance(value, str)}
-    found = {field: next((plain[name] for name in names if plain.get(name)), "") for field, names in ROSTER_COLUMNS.items()}
-    if "nbgrader_id" in plain and not found["lms_user_id"]:
-        found["lms_user_id"] = plain.get("id", "")  # Canvas's own number
+    rows, columns = lms.read_table(Path(path))
+    headers = [lms.header_words(header) for header in rows[0]]
+    found = {}
+    for row in rows[1:]:
+        cells = [cell.strip() for cell in row] + [""] * (len(headers) - len(row))
+        known = {what: cells[number] for what, number in columns.items()}
+        person = {field: next((cells[headers.index(name)] for name in names if name in headers), "")
+                  for field, names in MORE_COLUMNS.items()}  # fmt: skip
+        person |= {
+            "student": known.get("name", ""),
+            "first_name": known.get("first", ""),
+            "last_name": known.get("last", ""),
+        }
+        person |= {"email": known.get("email", ""), "lms_user_id": person["lms_user_id"] or known.get("lms", "")}
+        if known["id"]:
+            found[known["id"]] = person
     return found
 
 

@@ -298,6 +298,21 @@ def read_roster(path: Path, zone: tzinfo | None = None) -> Roster:
     Raises:
         ValueError: if it cannot be read or no column in it can be an id.
     """
+    rows, columns = read_table(path)
+    roster = Roster(source=path.name)
+    roster.about = ", ".join(f"{MEANING[what]} from '{rows[0][number].strip()}'" for what, number in columns.items())
+    for line, row in enumerate(rows[1:], 2):
+        values = {what: row[number].strip() if number < len(row) else "" for what, number in columns.items()}
+        _add(roster, line, values, zone)
+    return roster
+
+
+def read_table(path: Path) -> tuple[list[list[str]], dict[str, int]]:
+    """The rows of a roster, the first with its headers, and which column is what (`COLUMNS`).
+
+    Raises:
+        ValueError: if it cannot be read or no column in it can be an id.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -318,17 +333,17 @@ def read_roster(path: Path, zone: tzinfo | None = None) -> Roster:
     if "id" not in columns:
         headers = ", ".join(rows[0])[:200] if rows else "nothing"
         raise ValueError(f"{path}: no column of it is known as an id (its first line is: {headers}). Call one 'student id'.")
-    roster = Roster(source=path.name)
-    roster.about = ", ".join(f"{MEANING[what]} from '{rows[0][number].strip()}'" for what, number in columns.items())
-    for line, row in enumerate(rows[1:], 2):
-        values = {what: row[number].strip() if number < len(row) else "" for what, number in columns.items()}
-        _add(roster, line, values, zone)
-    return roster
+    return rows, columns
+
+
+def header_words(header: str) -> str:
+    """A column's header without capitals and signs: nbgrader_id is "nbgrader id"."""
+    return " ".join(re.findall(r"[^\W_]+", header.casefold()))
 
 
 def _columns(rows: list[list[str]]) -> dict[str, int]:
     """Which column is what; empty ones are nothing. Canvas' 'ID' beside 'SIS User ID' is the LMS's, alone it is the student's."""
-    headers = [" ".join(re.findall(r"[^\W_]+", header.casefold())) for header in rows[0]]
+    headers = [header_words(header) for header in rows[0]]
     filled = [any(number < len(row) and row[number].strip() for row in rows[1:]) for number in range(len(headers))]
     found = {}
     for what, names in COLUMNS.items():

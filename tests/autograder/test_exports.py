@@ -92,7 +92,14 @@ def test_moodle_gets_points_and_feedback(folder):
     assert sum(line.startswith("Moodle cannot find") for line in said) == 2
 
 
-@pytest.mark.parametrize("content", [None, "name,number\nx,1\n", "Student,ID,SIS Login ID\nx,1,y\n"])
+def test_a_roster_that_collect_takes_does_here_too(folder):
+    path = folder / "canvas.csv"
+    path.write_text('Student,ID,SIS Login ID\n"Bo, Derek",1002,bo\n', encoding="utf-8")  # Canvas's own, nothing added
+    rows, _ = export(exports.CanvasExporter, folder, roster=str(path))
+    assert ["Bo, Derek", "1002"] in [row[:2] for row in rows]
+
+
+@pytest.mark.parametrize("content", [None, "name,number\nx,1\n"])
 def test_a_roster_that_does_not_do_stops_before_anything_is_written(folder, content):
     roster = folder / "other.csv"
     if content:
@@ -100,7 +107,7 @@ def test_a_roster_that_does_not_do_stops_before_anything_is_written(folder, cont
     with pytest.raises(SystemExit):
         export(exports.CanvasExporter, folder, roster=str(roster))
     assert not (folder / "out.csv").exists()
-    with pytest.raises(ValueError, match=r"The roster .*(cannot be read|has no column)"):
+    with pytest.raises(ValueError, match=r"other.csv.*(cannot be read|no column)"):
         exports.read_roster(str(roster))
 
 
