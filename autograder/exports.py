@@ -4,8 +4,7 @@
     nbgrader export --exporter=autograder.exports.MoodleExporter --to moodle.csv
 
 Students are known to the LMS by what nbgrader has of them (first_name, last_name, email, lms_user_id). What is missing there comes
-from a roster, a CSV with a column `nbgrader_id`: for Canvas the gradebook that Canvas itself exports will do, once it has that
-column. It is roster.csv in the course folder, or --GradesExporter.roster=FILE. See docs/export.md.
+from a roster, the one that `collect` reads: roster.csv in the course folder, or --GradesExporter.roster=FILE. See docs/export.md.
 """
 
 from __future__ import annotations
