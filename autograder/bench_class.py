@@ -109,7 +109,7 @@ def rows(show: Rows, count: int = 60, stock: int = 8) -> None:
             title += " (CPU outside the sandbox)" if sandbox.in_use() else ""
             show(_row(f"{title}, all {count}", each, each_cpu), **{f"{name}_s": each, f"{name}_cpu_s": each_cpu})
     own = float(re.search(r"computed for ([\d.]+) s", log)[1]) / count
-    beyond = each_cpu if sandbox.in_use() else each_cpu - own  # the system does not count what ran in the sandbox's own namespace
+    beyond = each_cpu - own * (not sandbox.in_use())  # what ran in a sandbox is in no count of the system's
     show(f"  in the answers' own processes {own:.2f} s of CPU, beyond them {beyond:.2f} s (goal: 1; the sandboxes' starts not counted)",
          **{f"{key}_answers_cpu_s": own, f"{key}_beyond_answers_cpu_s": beyond})  # fmt: skip
     show(f"  faster than stock: {stock_s / each:.1f} times (goal: 8)", **{f"{key}_speedup": stock_s / each})
