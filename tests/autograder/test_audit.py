@@ -30,6 +30,7 @@ def results(runner):
     return list(audit.examine(TASK, 4, runner))
 
 
+@pytest.mark.slow
 def test_an_audit_sees_right_answers_mistakes_unlisted_ones_and_pairs(results):
     assert {r.kind for r in results} == {"reference", "alternative", "mistake", "unlisted", "pair"}
     assert all(r.outcome == "ok" for r in results), audit.report(results)
@@ -51,6 +52,7 @@ def test_an_audit_reports_a_right_answer_called_wrong_and_a_wrong_one_called_rig
     assert f"rejected  reference {TASK}:reference" in audit.report(bad)
 
 
+@pytest.mark.slow
 def test_every_property_that_a_mistake_fails_has_its_power(results):
     power = audit.power(results)
     assert set(power) == {m.id for m in keys.misconceptions(TASK)}
@@ -67,6 +69,7 @@ def test_a_right_student_loses_a_point_anywhere_in_the_course_with_at_most_one_i
     assert 0 < audit.false_alarm_bound(course.tasks()) <= 1e-6
 
 
+@pytest.mark.slow
 def test_try_grades_a_file_of_answers(tmp_path, capsys):
     path = tmp_path / "answers.py"
     path.write_text(ANSWERS)

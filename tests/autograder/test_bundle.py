@@ -81,6 +81,7 @@ def reference_statement() -> str:
         },
     ],
 )
+@pytest.mark.slow
 def test_a_planted_leak_is_found(plant, monkeypatch, tmp_path):
     assert bundle.leaks(plant())
     clean = bundle.contents()

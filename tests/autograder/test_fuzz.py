@@ -8,6 +8,7 @@ from autograder import fuzz
 
 
 @pytest.mark.parametrize("name", fuzz.NAMES)
+@pytest.mark.slow
 def test_the_salvage_finds_what_is_still_recognisable(name):
     result = fuzz.salvaged(name, range(25))
     assert 0.5 * result.answers < result.recognisable < result.answers  # it does destroy some

@@ -18,6 +18,7 @@ from autograder.grading import judge_answer
 from autograder.runner import Runner
 from tests.conftest import REPOSITORY
 
+pytestmark = pytest.mark.slow  # a sandbox of its own for many of them
 TASK = "sampling.gaussian"
 HEAD = "def sample_gaussian(n, mean, cov, generator=None):\n    "
 needs_sandbox = pytest.mark.skipif(sandbox.problem() is not None, reason=f"no sandbox here: {sandbox.problem()}")

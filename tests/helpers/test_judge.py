@@ -72,6 +72,7 @@ def test_law_catches_a_wrong_shape_with_the_right_moments():
     assert not ok and "shape of the distribution" in text
 
 
+@pytest.mark.slow
 def test_rows_pass_when_independent_and_have_no_false_alarm_in_300_samples():
     expect, scores = rows_law(rng(), MIXTURE, N), []
     for seed in range(300):
