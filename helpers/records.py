@@ -16,11 +16,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from helpers import notebook
 from helpers.notebook import grading
 
 FILE = "diffusion-labs-progress.jsonl"
 SWITCH = "DIFFUSION_LABS_PROGRESS"
-DRIVE = Path("/content/drive/MyDrive")
+DRIVE = notebook.DRIVE / "MyDrive"
 """Where Colab shows a student's Google Drive, if it is mounted."""
 
 _complained: set[str] = set()
