@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> int:
     explain.add_argument("id", help="such as vpsde.loss:no-half")
     commands.add_parser("gallery", help="write docs/mistakes.md, a gallery of mistakes with pictures")
     pictures = commands.add_parser("pictures", help="make the pictures of the README and of the site")
-    pictures.add_argument("names", nargs="*", help="hero, panel, or notebooks such as 03; default all that have pictures")
+    pictures.add_argument("names", nargs="*", help="hero, or notebooks such as 03; default all that have pictures")
     site = commands.add_parser("site", help="write the course's site into dist/site/ (make site)")
     site.add_argument("--students", action="store_true", help="without what has pieces of answers, into dist/site-students/")
     commands.add_parser("demo", help="a small class hands in, stock nbgrader grades it (make demo)")
@@ -146,8 +146,8 @@ def _pictures(options: argparse.Namespace) -> int:
     from autograder import course, pictures
 
     drawn = [name for name in course.assignment_names() if pictures.of(name)]
-    names = options.names or ["hero", "panel", *drawn]
-    names = [name if name in ("hero", "panel") else _assignment(name) for name in names]
+    names = options.names or ["hero", *drawn]
+    names = [name if name == "hero" else _assignment(name) for name in names]
     if None in names:
         return 2
     try:

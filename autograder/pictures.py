@@ -1,7 +1,7 @@
 """`python -m autograder pictures`: the pictures of the README and of the site, all drawn by the course's own code.
 
-hero: noise that becomes data, from closed forms. panel: a check that names a mistake, photographed by chromium. NN: figures of
-that notebook's solution, which is executed; what is shown is the picture alone, not the code of an answer.
+hero: noise that becomes data, from closed forms. NN: figures of that notebook's solution, which is executed; what is shown is
+the picture alone, not the code of an answer. (`docs/screenshots.py` photographs JupyterLab, formgrader and the class report.)
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from __future__ import annotations
 import base64
 import io
 import os
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +24,6 @@ FOLDER = DOCS / "pictures"
 LARGEST = 100_000
 """Bytes that a picture may have."""
 MISTAKE = "vpsde.sample_ode:no-half"
-WIDTH, HEIGHT = 980, 1000
 
 
 @dataclass(frozen=True)
@@ -114,17 +111,15 @@ def write(names: list[str]) -> Iterator[Path]:
     """Make pictures, one after the other; yields their paths.
 
     Args:
-        names: "hero", "panel", and notebooks, each of which is executed as far as its last figure here.
+        names: "hero", and notebooks, each of which is executed as far as its last figure here.
 
     Raises:
-        LookupError: if the cell of a figure is not there or has drawn nothing, or if there is no chromium for the panel.
+        LookupError: if the cell of a figure is not there or has drawn nothing.
     """
     FOLDER.mkdir(exist_ok=True)
     for name in names:
         if name == "hero":
             yield hero(FOLDER / "hero.png")
-        elif name == "panel":
-            yield panel(DOCS / "panel.png")
         else:
             yield from _figures(name)
 
@@ -212,45 +207,3 @@ def hero(path: Path) -> Path:
     plt.close(figure)
     path.write_bytes(_small(path.read_bytes()))
     return path
-
-
-def panel(path: Path) -> Path:
-    """Run the check on a known mistake in a notebook, and photograph answer and panel. Needs chromium.
-
-    Raises:
-        LookupError: without chromium.
-    """
-    import nbformat
-    from nbclient import NotebookClient
-    from nbconvert import HTMLExporter
-
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    if browser is None:
-        raise LookupError("Chromium is needed to take the picture of a panel: apt install chromium.")
-    mistake = example()
-    assignment = course.load(course.tasks()[mistake.task])
-    cells = [nbformat.v4.new_code_cell(source) for _, source in assignment.cells_before_check(mistake.task, mistake.cell)]
-    for task in [*keys.public_item(mistake.task)["needs"], mistake.task]:
-        cells.append(nbformat.v4.new_code_cell(assignment.check_cell(task).source))
-    notebook = nbformat.v4.new_notebook(cells=cells)
-    NotebookClient(notebook, kernel_name="python3").execute()
-    answer = next(cell for cell in reversed(notebook.cells) if cell.source == mistake.cell)
-    notebook.cells = [answer, notebook.cells[-1]]
-    page, _ = HTMLExporter(template_name="lab").from_notebook_node(notebook)
-    with tempfile.TemporaryDirectory() as folder:
-        html, shot = Path(folder, "page.html"), Path(folder, "panel.png")
-        html.write_text(page, encoding="utf-8")
-        command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-        command += [f"--user-data-dir={folder}/u", f"--window-size={WIDTH},{HEIGHT}", f"--screenshot={shot}", html.as_uri()]
-        subprocess.run(command, check=True, capture_output=True, timeout=120)
-        _crop(shot, path)
-    return path
-
-
-def _crop(source: Path, target: Path) -> None:
-    """Cut off the empty page below the panel."""
-    import matplotlib.pyplot as plt
-
-    image = plt.imread(source)[..., :3]
-    used = (image < 0.99).any(axis=(1, 2)).nonzero()[0]
-    plt.imsave(target, image[: used[-1] + 20])
