@@ -144,3 +144,12 @@ def unshared(rows: int, d: int, count: int) -> dict[str, Any]:
 def within(low: Any, high: Any, shape: tuple[int, ...] = ()) -> dict[str, Any]:
     """Every number lies in [low, high]."""
     return {"kind": "within", "shape": list(shape), "low": low, "high": high}
+
+
+def again(inputs: dict[str, Any]) -> Property:
+    """Two calls that are handed one generator draw different numbers; `inputs` are the probe's, which gives the share that is equal.
+
+    Of a hundred numbers drawn with 24 random bits each, more than five are equal with a probability below 1e-30.
+    """
+    return prop("again", "one generator, handed to two calls: the second draws other numbers (share that comes again)", inputs,
+                exact(0.0, atol=0.05), "Whoever draws from a generator moves it on. Is it the caller's own one that your code draws from?")  # fmt: skip

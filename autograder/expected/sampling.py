@@ -15,6 +15,7 @@ from autograder.exact import chequerboard as chequerboard_law
 from autograder.expected import (
     RADIUS,
     Property,
+    again,
     alone,
     draws,
     exact,
@@ -94,6 +95,12 @@ def single_rows(rng: np.random.Generator, inputs: dict, target: Any, calls: int)
                 "What does your code do when it is asked for one row?")  # fmt: skip
 
 
+def never_twice(inputs: dict, d: int, calls: int = 1_500) -> Property:
+    """No row of many calls of n = 1 comes a second time. (Two rows of float32 numbers agree with a probability below 1e-9.)"""
+    return prop("twice", f"{calls:,} calls of n = 1: no row comes a second time (rows that do)",
+                {**inputs, "view": "twice", "n": 1, "d": d, "calls": calls}, exact(0.0), INDEPENDENT)  # fmt: skip
+
+
 # ----------------------------------------------------------------------------------------------------------- Gaussians
 
 
@@ -107,6 +114,7 @@ def gaussian(rng: np.random.Generator) -> Iterator[Property]:
         yield one_call(rng, f"law{d}", f"{n:,} samples in {d}D have the right mean, covariance and shape", inputs, target, n,
                        "Which matrix turns independent normals into correlated ones, and from which side?")  # fmt: skip
         if d == 2:
+            yield again({**inputs, "view": "again", "n": 100})
             yield neighbours(rng, inputs, target, 6_000)
             yield row_means(rng, inputs, target, 4, 1_000)
             yield single_rows(rng, inputs, target, 1_000)
@@ -194,6 +202,7 @@ def mixture(rng: np.random.Generator) -> Iterator[Property]:
     target = random_mixture(rng, 3, 2)
     yield one_call(rng, "law2", "8,000 samples of 3 unequal components in 2D follow the mixture", _inputs(target), target,
                    8_000, look)  # fmt: skip
+    yield again({**_inputs(target), "view": "again", "n": 100})
     yield neighbours(rng, _inputs(target), target, 6_000, "Are the rows in random order, or sorted by component?")
     yield row_means(rng, _inputs(target), target, 5, 1_000)
     yield single_rows(rng, _inputs(target), target, 1_000)
@@ -265,6 +274,7 @@ TWO = Mixture(np.full(2, 0.5), np.array([[-1.0, -1.0], [1.0, 1.0]]), np.stack([0
 @expects("sampling.two_gaussians")
 def two_gaussians(rng: np.random.Generator) -> Iterator[Property]:
     yield one_call(rng, "law", "8,000 samples follow the mixture", {}, TWO, 8_000, "Where are the two blobs, and how wide?")
+    yield again({"view": "again", "n": 100})
     yield neighbours(rng, {}, TWO, 6_000, "Are the rows in random order, or sorted by component?")
     k = int(rng.integers(2))
     yield prop("part", f"the blob at ({'-+'[k]}1, {'-+'[k]}1) has the right centre and width",
@@ -290,9 +300,15 @@ def chequerboard(rng: np.random.Generator) -> Iterator[Property]:
     place = UniformCells(np.zeros((1, 2)), np.ones((1, 2)))
     yield prop("place", "within the squares the points are spread evenly in both directions", {"view": "place", "n": 6_000},
                law(rng, place, 6_000), "How is the place within a square drawn?")  # fmt: skip
+    n, width = 20_000, 0.0125
+    chance = 1 - (1 - 2 * width) ** 2
+    yield prop("edges", f"the share of {n:,} points that are within 1/80 of the edge of a square", {"view": "edges", "n": n, "width": width},
+               draws(chance, np.sqrt(chance * (1 - chance)), n), "How is the place within a square drawn?")  # fmt: skip
+    yield again({"view": "again", "n": 100})
     yield neighbours(rng, {}, target, 6_000)
     yield row_means(rng, {}, target, 3, 1_000)
     yield single_rows(rng, {}, target, 1_000)
+    yield never_twice({}, 2)
 
 
 # ------------------------------------------------------------------------------------------------------------- perturb
@@ -322,6 +338,7 @@ def perturb(rng: np.random.Generator) -> Iterator[Property]:
     n, copies = 5, 1_600
     yield prop("noise", "ε is standard normal", inputs(n, 2, copies, view="eps"), law(rng, normal, n * copies),
                "Which of torch's random functions draws from N(0, 1)?")  # fmt: skip
+    yield again(inputs(50, 2, view="again"))
     yield prop("rows", "neighbouring rows have independent noise", inputs(n, 2, 1_200, view="eps"),
                rows_law(rng, normal, n * 1_200), INDEPENDENT)  # fmt: skip
     yield prop("size", "the variance of ε, and how many of 800,000 numbers are far from 0", inputs(5, 200, 800, view="size", radius=RADIUS),
@@ -335,3 +352,6 @@ def perturb(rng: np.random.Generator) -> Iterator[Property]:
                "Is something done to all numbers of ε together?")  # fmt: skip
     yield prop("inputs", "x0, alpha and sigma are not changed", inputs(3, 2, view="inputs"), exact(np.zeros(3)),
                "Operators such as += and functions that end in _ write into the tensor they are given.")  # fmt: skip
+    numbers = {"alpha": float(rng.uniform(0.3, 0.6)), "sigma": float(rng.uniform(0.7, 1.5))}
+    yield prop("inputs_numbers", "x0 is not changed by plain numbers α and σ either", {**inputs(3, 2, view="inputs"), **numbers},
+               exact(np.zeros(3)), "Operators such as += and functions that end in _ write into the tensor they are given.")  # fmt: skip

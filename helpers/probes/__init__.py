@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import itertools
 import os
 import pkgutil
 import signal
@@ -71,7 +72,7 @@ def observe(task: str, item: dict[str, Any], objects: tuple[Any, ...], seconds: 
             case = SimpleNamespace(**{name: _tensor(value) for name, value in prop["inputs"].items()})
             given = {name: value for name, value in vars(case).items() if isinstance(value, torch.Tensor)}
             try:
-                with unchanged(**given):
+                with unchanged(**given), settings_kept():
                     value = to_array(function(case, *objects))
                 observations[prop["name"]] = {"value": value}
             except TimeLimit:
@@ -134,6 +135,43 @@ def unchanged(**tensors: Any) -> Iterator[None]:
             raise WrongType(
                 f"changed a tensor that it was given ({name}), and whoever called it still needs the old numbers"
             )
+
+
+@contextlib.contextmanager
+def settings_kept() -> Iterator[None]:
+    """WrongType if the code of the `with` block leaves torch with gradients switched off or on, or with another default type."""
+    import torch
+
+    before = torch.is_grad_enabled(), torch.get_default_dtype()
+    try:
+        yield
+    finally:
+        after = torch.is_grad_enabled(), torch.get_default_dtype()
+        torch.set_grad_enabled(before[0])
+        torch.set_default_dtype(before[1])
+    if after[0] != before[0]:
+        raise WrongType(f"left gradients switched {'on' if after[0] else 'off'} for everything that runs after it")
+    if after[1] != before[1]:
+        raise WrongType(f"left torch with {after[1]} as its default type for everything that runs after it")
+
+
+def turns() -> Iterator[dict[str, Any]]:
+    """Keyword arguments for many calls of something that draws: two calls get none, then two the generator, always the same one."""
+    import torch
+
+    given = {"generator": torch.Generator().manual_seed(torch.initial_seed() % 2**31 + 1)}
+    return itertools.cycle([{}, {}, given, given])
+
+
+def repeated(draw: Callable[..., Any]) -> float:
+    """The share of its numbers that `draw(generator=...)` says again when it is handed the same generator a second time."""
+    import torch
+
+    generator = torch.Generator().manual_seed(torch.initial_seed() % 2**31 + 1)
+    first, second = (to_array(draw(generator=generator)).copy() for _ in range(2))
+    if first.shape != second.shape:
+        raise WrongType(f"returned the shape {list(first.shape)} in one call and {list(second.shape)} in the next")
+    return float((first == second).mean()) if first.size else 1.0
 
 
 def _tensor(value: Any) -> Any:

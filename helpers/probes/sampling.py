@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from helpers.probes import WrongType, need, probe, to_array
+from helpers.probes import WrongType, need, probe, repeated, to_array, turns
 
 
-def _collect(case: SimpleNamespace, draw: Callable[[int], Any]) -> Any:
+def _collect(case: SimpleNamespace, draw: Callable[..., Any]) -> Any:
     """What `draw(n)` gives, viewed as `case.view` says: all rows of one call, or one line for each of many calls.
 
     "rows" is the one call itself, "calls" the rows of many calls one below the other, "means" the mean row of each call,
-    "near" the first `case.keep` rows within `case.radius` of `case.centre`.
+    "near" the first `case.keep` rows within `case.radius` of `case.centre`, "again" the share of numbers that two calls with one
+    generator have in common, "twice" how many of the rows of many calls are not the only ones of their kind.
     """
     if case.view == "rows":
         return draw(case.n)
@@ -28,11 +29,15 @@ def _collect(case: SimpleNamespace, draw: Callable[[int], Any]) -> Any:
         if len(near) < case.keep:
             raise WrongType(f"returned far too few of {case.n:,} rows near the component looked at")
         return near
-    calls = [to_array(draw(case.n)) for _ in range(case.calls)]
+    if case.view == "again":
+        return repeated(lambda generator: draw(case.n, generator=generator))
+    calls = [to_array(draw(case.n, **given)) for _, given in zip(range(case.calls), turns(), strict=False)]
     shapes = {rows.shape for rows in calls}
     if shapes != {(case.n, case.d)}:
         odd = sorted(shapes - {(case.n, case.d)})[0]
         raise WrongType(f"returned the shape {list(odd)} for n = {case.n} and d = {case.d}")
+    if case.view == "twice":
+        return float((np.unique(np.concatenate(calls), axis=0, return_counts=True)[1] > 1).sum())
     return np.concatenate(calls) if case.view == "calls" else np.stack(calls).mean(1)
 
 
@@ -46,7 +51,7 @@ def gaussian(case: SimpleNamespace, sample_gaussian: Any) -> Any:
             raise WrongType(f"returned the shape {list(rows.shape)} for n = {case.n} and d = {len(case.mean)}")
         rows = (rows - case.mean.double().numpy()) / case.sd.double().numpy()
         return (rows**2).mean(1) if case.view == "size" else (np.abs(rows) > case.radius).sum(1)
-    return _collect(case, lambda n: sample_gaussian(n, case.mean, case.cov))
+    return _collect(case, lambda n, **given: sample_gaussian(n, case.mean, case.cov, **given))
 
 
 @probe("sampling.mixture")
@@ -64,7 +69,7 @@ def mixture(case: SimpleNamespace, sample_mixture: Any) -> Any:
         if rows.shape != (case.n, case.means.shape[1]):
             raise WrongType(f"returned the shape {list(rows.shape)} for n = {case.n} and d = {case.means.shape[1]}")
         return int((np.linalg.norm(rows - case.point.double().numpy(), axis=1) < case.radius).sum())
-    return _collect(case, lambda n: sample_mixture(n, case.weights, case.means, case.covs))
+    return _collect(case, lambda n, **given: sample_mixture(n, case.weights, case.means, case.covs, **given))
 
 
 @probe("sampling.log_prob")
@@ -93,14 +98,17 @@ def two_gaussians(case: SimpleNamespace, two_gaussians: Any) -> Any:
 
 @probe("sampling.chequerboard")
 def chequerboard(case: SimpleNamespace, chequerboard: Any) -> Any:
-    """Samples of the toy data; how far each is outside of the nearest of the given boxes; or its place in its unit square."""
-    if case.view not in ("outside", "place"):
+    """Samples of the toy data; how far each is outside of the nearest of the given boxes; its place in its unit square; or whether
+    that is near the square's edge."""
+    if case.view not in ("outside", "place", "edges"):
         return _collect(case, chequerboard)
     rows = to_array(chequerboard(case.n))
     if rows.shape != (case.n, 2):
         raise WrongType(f"returned the shape {list(rows.shape)} for n = {case.n}")
     if case.view == "place":
         return rows - np.floor(rows)
+    if case.view == "edges":
+        return (np.abs(rows - np.round(rows)) < case.width).any(1)
     lows, highs = case.lows.double().numpy(), case.highs.double().numpy()
     gap = np.maximum(np.maximum(lows - rows[:, None], rows[:, None] - highs), 0.0)
     return gap.max(2).min(1)
@@ -113,20 +121,24 @@ def perturb(case: SimpleNamespace, perturb: Any) -> Any:
     alpha, sigma = case.alpha, case.sigma
     if not isinstance(alpha, float):
         alpha, sigma = alpha.repeat(case.copies), sigma.repeat(case.copies)
-    given = [value.clone() if hasattr(value, "clone") else value for value in (x0, alpha, sigma)]
+    held = [value.clone() if hasattr(value, "clone") else value for value in (x0, alpha, sigma)]
 
-    def call() -> tuple[np.ndarray, np.ndarray]:
-        return tuple(to_array(part) for part in need(perturb(x0, alpha, sigma), 2, "x_t, eps"))
+    turn = turns()
 
-    before = to_array(given[0])
-    a, s = (np.reshape(to_array(value), (-1, 1)) for value in given[1:])
+    def call(**given: Any) -> tuple[np.ndarray, np.ndarray]:
+        return tuple(to_array(part) for part in need(perturb(x0, alpha, sigma, **given), 2, "x_t, eps"))
+
+    before = to_array(held[0])
+    a, s = (np.reshape(to_array(value), (-1, 1)) for value in held[1:])
     if case.view == "inputs":
         call()
-        return [float((now != old).any()) for now, old in zip((x0, alpha, sigma), given, strict=True)]
+        return [float(np.any(to_array(now) != to_array(old))) for now, old in zip((x0, alpha, sigma), held, strict=True)]
+    if case.view == "again":
+        return repeated(lambda generator: call(generator=generator)[1])
     if case.view == "calls":
-        return np.concatenate([_same_shape(before, *call())[1] for _ in range(case.calls)])
+        return np.concatenate([_same_shape(before, *call(**next(turn)))[1] for _ in range(case.calls)])
     if case.view == "means":
-        return np.stack([_same_shape(before, *call())[1].mean(0) for _ in range(case.calls)])
+        return np.stack([_same_shape(before, *call(**next(turn)))[1].mean(0) for _ in range(case.calls)])
     x_t, eps = call()
     if case.view == "eps":
         return eps
