@@ -82,6 +82,8 @@ def _answer(case: SimpleNamespace, shapes: Shapes, model: Any, *inputs: Any) -> 
     """What the case asks for: "out", "rows" (rows in other company), "grad", "dtype", "repeat" or "twice"."""
     import torch
 
+    if case.what == "out":
+        model(*inputs)  # with other weights: what it may keep of that call is of no use now
     _load(model, shapes, case)
     if case.what == "out":
         return _output(model(*inputs))
@@ -173,9 +175,13 @@ class _Nested:
         return nn.Sequential(nn.Linear(case.narrow, case.wide), inner, nn.Embedding(4, 5), plain)
 
 
+PLACES = {"first": lambda net: net[0], "inner": lambda net: net[1][0], "deep": lambda net: net[1][1][1][0][0]}
+"""Layers of such a network with equally many weights."""
+
+
 @probe("mlp.init")
 def init(case: SimpleNamespace, initialise: Any) -> Any:
-    """The weights of two networks side by side ("weights"), the rank of a weight matrix ("rank"), biases and the parameters of
+    """The weights of two networks side by side ("weights") or of the layers of one ("layers"), the rank of a weight matrix ("rank"), biases and the parameters of
     other modules ("others", "embedding"), gradients ("grad"), or the mean squares of a large layer's weights ("large")."""
     import torch
 
@@ -191,9 +197,10 @@ def init(case: SimpleNamespace, initialise: Any) -> Any:
             torch.nn.init.constant_(parameter, 0.625)
         initialise(network)
     if case.what == "weights":
-        places = {"first": lambda net: net[0], "inner": lambda net: net[1][0], "deep": lambda net: net[1][1][1][0][0]}
-        first, second = map(places[case.layer], networks)
+        first, second = map(PLACES[case.layer], networks)
         return torch.stack([first.weight.flatten(), second.weight.flatten()], dim=1)
+    if case.what == "layers":
+        return torch.stack([place(networks[0]).weight.flatten() for place in PLACES.values()], dim=1)
     first = networks[0]
     if case.what == "rank":
         return float(torch.linalg.matrix_rank(first[0].weight.detach()))
