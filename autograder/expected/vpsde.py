@@ -424,7 +424,7 @@ def train_loop(rng: Rng) -> Iterates:
     yield prop("total", "100 batches of 16 rows are seen", {**inputs, "what": "total"}, exact(float(batch * steps)),
                "A gradient that adds up the rows it saw is off: are the gradients of earlier steps gone?")  # fmt: skip
     # a row is seen about 25 times: 0 and more than 80 have probabilities of 1e-11 and 1e-17
-    yield prop("rows", "every row of the data is seen sometimes, none all the time (rows where it is not so)", {**inputs, "what": "rows", "most": 80},
+    yield prop("rows", "with a generator: every row of the data is seen sometimes, none all the time (rows where it is not so)", {**inputs, "what": "rows", "most": 80},
                exact(0.0), "Which rows can come into a batch, and when is the batch chosen?")  # fmt: skip
     batch, steps = 64, 30
     width = 7.0 * np.sqrt(1 / 3 / batch)
