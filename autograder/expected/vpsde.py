@@ -23,6 +23,7 @@ from autograder.expected import (
     Property,
     again,
     alone,
+    balance,
     draws,
     exact,
     expects,
@@ -126,6 +127,7 @@ def perturb(rng: Rng) -> Iterates:
     inputs = {**rates(vp), "what": "noise", "n": n, "dim": 2}
     yield prop("noise", "ε is standard normal", inputs, law(rng, normal, n))
     yield prop("rows", "every row has its own ε", {**inputs, "n": 4000}, rows_law(rng, normal, 4000))
+    yield balance({**inputs, "what": "balance", "n": 5, "dim": 20})
     yield prop("alone", "500 calls with one point or four: the sum of each call's ε is that of independent standard normals", {**rates(vp), "what": "alone", "n": 4, "dim": 2, "calls": 500},
                alone(rng, normal), "Is something done to all numbers of ε together?")  # fmt: skip
     yield prop("size", "the variance of ε, and how many of 800,000 numbers are far from 0", {**inputs, "what": "size", "dim": 40, "radius": RADIUS},

@@ -732,3 +732,12 @@ def perturb(x0, alpha, sigma, generator=None):
     write into the tensor that they belong to.""",
     source="plausible: an operation in place",
 )
+answer(
+    "sampling.gaussian",
+    "mirrored-halves",
+    swap=[("    z = torch.randn(n, len(mean), generator=generator)\n",
+           "    half = torch.randn((n + 1) // 2, len(mean), generator=generator)\n    z = torch.cat([half, -half])[:n]\n")],
+    says="""Some rows are others mirrored in the mean. Each looks right, but an even number of them always has exactly the right mean: the rows are not
+    independent of each other.""",
+    source="antithetic draws, a way to reduce the variance of an average",
+)

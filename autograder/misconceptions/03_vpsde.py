@@ -1416,3 +1416,11 @@ answer(
     become large there.""",
     source="plausible: a guard against a division by 0",
 )
+answer(
+    "vpsde.perturb",
+    "batch-standardised",
+    swap=[("    x_t = self", "    if len(eps) > 1:\n        eps = (eps - eps.mean(0)) / eps.std(0)\n    x_t = self")],
+    says="""The noise of a call's rows adds up to 0 in every call, of an odd number of rows too. It looks as if it were shifted and scaled to have
+    exactly mean 0 and variance 1 in each batch: then no row is independent of the others.""",
+    source="plausible: normalises its noise",
+)

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from helpers.data import ExactScore, normal_mixture
-from helpers.probes import WrongType, need, probe, repeated, turns, unchanged
+from helpers.probes import WrongType, balanced, need, probe, repeated, turns, unchanged
 
 
 def look_at(x: Any, t: Any, dim: int) -> None:
@@ -205,6 +205,8 @@ def perturb(case: SimpleNamespace, cls: Any) -> Any:
     flow = process(case, cls)
     if case.what == "again":
         return repeated(lambda generator: tensor(need(flow.perturb(x0, t, generator=generator), 2, "x_t, eps")[1]))
+    if case.what == "balance":
+        return [balanced(tensor(need(flow.perturb(x0[:n], t[:n]), 2, "x_t, eps")[1])) for n in (4, 5)]
     if case.what == "alone":
         call = in_turn(flow, "perturb")
         return sums(case.calls, lambda rows: need(call(x0[:rows], t[:rows]), 2, "x_t, eps")[1])
