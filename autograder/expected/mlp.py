@@ -262,6 +262,9 @@ def timed_mlp(rng: np.random.Generator) -> Iterator[Property]:
                "Compare your lines with the four formulas one by one.")  # fmt: skip
     inputs, *_, out = case("out", 1, (1, 6, 4), False)
     yield prop("one", "one point in 1D", inputs, exact(out, atol=2e-4), "Does a shape get lost, or a mean over rows?")
+    inputs, *_ = case("stale", 4, (2, 7, 6), False)
+    yield prop("stale", "new weights change the answer at the same points and times (1: nothing is left of the old ones)", inputs, exact(1.0),
+               "Does the network keep something from an earlier call? In training its weights change with every step.")  # fmt: skip
     inputs, *_, out = case("rows", 4, (2, 7, 6), False)
     yield prop("rows", "a row's output depends on its own x and t alone", inputs, exact(np.stack([out] * 4), atol=2e-4),
                "Does every row keep its own time?")  # fmt: skip

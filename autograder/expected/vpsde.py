@@ -378,6 +378,8 @@ def loss_properties(rng: Rng, moments: Moments, predicts_v: bool, looks: dict[st
     yield prop("gradient", "the expected gradient for each of its parameters", inputs,
                draws(right, sd / np.sqrt(B), count, 2e-3 * np.abs(right).max()),
                "Does the gradient reach the network through every term of the loss?")  # fmt: skip
+    yield prop("eval", "after flow.eval() the loss has its gradient as before (1 if it has)", {**inputs, "what": "eval", "B": 4}, exact(1.0),
+               "Eval mode is for layers such as dropout. Does anything in your loss depend on it?")  # fmt: skip
     yield prop("size", "data that are 0: the variance of ε in the points that the network sees, and how many of 800,000 numbers are far from 0",
                {**rates(vp), "what": "size", "B": 50, "dim": 400, "count": 40, "radius": RADIUS}, size_and_ends(1.0, 400, 2000),
                "Which distribution does ε have, and is something done to the numbers afterwards?")  # fmt: skip
@@ -423,11 +425,11 @@ def train_loop(rng: Rng) -> Iterates:
                exact([*values, *theta]), "In which order do one step's four things happen, and is the last step done?")  # fmt: skip
     rows, batch, steps = 64, 16, 100
     inputs = {"rows": rows, "batch": batch, "steps": steps}
-    yield prop("total", "100 batches of 16 rows are seen", {**inputs, "what": "total"}, exact(float(batch * steps)),
+    yield prop("total", "100 batches of 16 rows are seen (without a generator, and with one)", {**inputs, "what": "total"}, exact([batch * steps] * 2),
                "A gradient that adds up the rows it saw is off: are the gradients of earlier steps gone?")  # fmt: skip
     # a row is seen about 25 times: 0 and more than 80 have probabilities of 1e-11 and 1e-17
-    yield prop("rows", "with a generator: every row of the data is seen sometimes, none all the time (rows where it is not so)", {**inputs, "what": "rows", "most": 80},
-               exact(0.0), "Which rows can come into a batch, and when is the batch chosen?")  # fmt: skip
+    yield prop("rows", "every row of the data is seen sometimes, none all the time (rows where it is not so, without a generator, and with one)",
+               {**inputs, "what": "rows", "most": 80}, exact([0.0, 0.0]), "Which rows can come into a batch, and when is the batch chosen?")  # fmt: skip
     batch, steps = 64, 30
     width = 7.0 * np.sqrt(1 / 3 / batch)
     inputs = {"what": "values", "rows": 1024, "batch": batch, "steps": steps, "width": width}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from types import SimpleNamespace
 from typing import Any
 
@@ -79,11 +80,14 @@ def _times(case: SimpleNamespace) -> Any:
 
 
 def _answer(case: SimpleNamespace, shapes: Shapes, model: Any, *inputs: Any) -> Any:
-    """What the case asks for: "out", "rows" (rows in other company), "grad", "dtype", "repeat" or "twice"."""
+    """What the case asks for: "out", "rows" (rows in other company), "grad", "dtype", "repeat", "twice" or "stale"."""
     import torch
 
-    if case.what == "out":
-        model(*inputs)  # with other weights: what it may keep of that call is of no use now
+    if case.what == "stale":  # is anything left of a call with other weights?
+        fresh = copy.deepcopy(model)
+        model(*inputs)
+        answers = [_output(_load(network, shapes, case)(*inputs)) for network in (fresh, model)]
+        return float(torch.allclose(*answers, atol=1e-5))
     _load(model, shapes, case)
     if case.what == "out":
         return _output(model(*inputs))

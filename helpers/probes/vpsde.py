@@ -82,13 +82,13 @@ def process(case: SimpleNamespace, cls: Any, network: Any = None) -> Any:
     return cls(network, case.beta_min, case.beta_max)
 
 
-def in_turn(made: nn.Module, method: str) -> Callable[..., Any]:
-    """The method of this name, for many calls: in eval mode every other time, and handed a generator in two calls of four."""
-    turn, modes = turns(), itertools.cycle([True, False])
+def by_turns(made: nn.Module, method: str) -> Callable[..., Any]:
+    """The method of this name, for many calls: in eval mode every other time."""
+    modes = itertools.cycle([True, False])
 
-    def call(*inputs: Any) -> Any:
+    def call(*inputs: Any, **given: Any) -> Any:
         made.train(next(modes))
-        return getattr(made, method)(*inputs, **next(turn))
+        return getattr(made, method)(*inputs, **given)
 
     return call
 
@@ -208,8 +208,8 @@ def perturb(case: SimpleNamespace, cls: Any) -> Any:
     if case.what == "balance":
         return [balanced(tensor(need(flow.perturb(x0[:n], t[:n]), 2, "x_t, eps")[1])) for n in (4, 5)]
     if case.what == "alone":
-        call = in_turn(flow, "perturb")
-        return sums(case.calls, lambda rows: need(call(x0[:rows], t[:rows]), 2, "x_t, eps")[1])
+        call, turn = by_turns(flow, "perturb"), turns()
+        return sums(case.calls, lambda rows: need(call(x0[:rows], t[:rows], **next(turn)), 2, "x_t, eps")[1])
     x_t, eps = need(flow.perturb(x0, t), 2, "x_t, eps")
     if case.what in ("noise", "size"):
         return mean_squares(eps, radius=case.radius) if case.what == "size" else eps
@@ -326,11 +326,14 @@ def losses(case: SimpleNamespace, cls: Any, method: str) -> Any:
         x0 = torch.zeros(case.B, case.dim)
         if case.what == "again":
             return repeated(lambda generator: heard(case, network, lambda: getattr(flow, method)(x0, generator=generator), flow.sigma))
-        call = in_turn(flow, method)
-        return heard(case, network, lambda: call(x0.clone()), flow.sigma)
+        call, turn = by_turns(flow, method), turns() if case.what == "alone" else itertools.repeat({})
+        return heard(case, network, lambda: call(x0.clone(), **next(turn)), flow.sigma)
     network = Polynomial(case.theta, getattr(case, "early", 0), getattr(case, "late", 0))
     flow = process(case, cls, network)
-    factor, call = case.factor, in_turn(flow, method)
+    factor, call = case.factor, getattr(flow, method) if case.what == "gradient" else by_turns(flow, method)
+    if case.what == "eval":
+        flow.eval()
+        return float(tensor(call(case.mean.repeat(case.B, 1))).requires_grad)
     found = []
     for _ in range(case.count):
         again = False
@@ -408,11 +411,13 @@ def train_loop(case: SimpleNamespace, fit: Any, cls: Any) -> Any:
             means = torch.tensor(plain(fit(flow, data, torch.optim.SGD(flow.parameters(), lr=0.1), case.steps, case.batch)))
         return [len(means), (means.abs() > case.width).sum().item()]
     if case.what in ("rows", "total"):
-        flow = Count(case.rows)
-        given = {"generator": torch.Generator().manual_seed(torch.initial_seed())} if case.what == "rows" else {}
-        fit(flow, torch.eye(case.rows), torch.optim.SGD(flow.parameters(), lr=1.0), case.steps, case.batch, **given)
-        seen = -flow.theta.detach()
-        return seen.sum() if case.what == "total" else ((seen < 1) | (seen > case.most)).sum()
+        found = []
+        for given in ({}, {"generator": torch.Generator().manual_seed(torch.initial_seed())}):
+            flow = Count(case.rows)
+            fit(flow, torch.eye(case.rows), torch.optim.SGD(flow.parameters(), lr=1.0), case.steps, case.batch, **given)
+            seen = -flow.theta.detach()
+            found.append(seen.sum() if case.what == "total" else ((seen < 1) | (seen > case.most)).sum())
+        return torch.stack(found)
     network = Polynomial(case.theta)
     data = case.mean + torch.randn(4096, 1) * case.sd
     fit(process(case, cls, network), data, torch.optim.Adam(network.parameters(), lr=case.lr), case.steps, case.batch)
