@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import nbformat
 
@@ -93,7 +94,8 @@ def sandbox_rows(name: str, show: Rows) -> None:
         return time.perf_counter() - start
 
     def here(task: str, item: dict[str, Any]) -> dict[str, Any]:
-        return worker.run(request(task, item, None, None, SECONDS))
+        with mock.patch.dict(os.environ, sandbox.VARIABLES):
+            return worker.run(request(task, item, None, None, SECONDS))
 
     with Runner(caged=True) as runner, tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         once(runner.observe), once(here)
