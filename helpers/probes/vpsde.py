@@ -333,7 +333,7 @@ def losses(case: SimpleNamespace, cls: Any, method: str) -> Any:
     factor, call = case.factor, getattr(flow, method) if case.what == "gradient" else by_turns(flow, method)
     if case.what == "eval":
         flow.eval()
-        return float(tensor(call(case.mean.repeat(case.B, 1))).requires_grad)
+        return float(tensor(getattr(flow, method)(case.mean.repeat(case.B, 1))).requires_grad)
     found = []
     for _ in range(case.count):
         again = False
