@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from itertools import chain, repeat
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -74,23 +74,21 @@ def process(case: SimpleNamespace, cls: Any, network: Any) -> Any:
 def losses(case: SimpleNamespace, cls: Any, method: str) -> Any:
     """Losses of rows that are all alike (x0), listed (rows) or fresh normals (mean, factor); or their gradients.
 
-    Where there are many calls, two get no generator and two the same one, and every other call is in eval mode.
+    Where there are many calls, every other one is in eval mode; of those that listen to the noise of a few numbers ("alone"), two get no
+    generator and two the same one.
     """
-    turn = turns()
     if case.what in ("bands", "far"):
         return banded(case, cls, method)
     if case.what in ("size", "alone", "shared"):
         network, last = Listener(), len(case.scale) - 1
-        call = getattr(process(case, cls, network), method)
-        return heard(
-            case, network, lambda: call(torch.zeros(case.B, case.dim), **next(turn)), lambda t: case.scale[steps_of(t, last)]
-        )
+        call, given = getattr(process(case, cls, network), method), turns() if case.what == "alone" else repeat({})
+        x0 = torch.zeros(case.B, case.dim)
+        return heard(case, network, lambda: call(x0.clone(), **next(given)), lambda t: case.scale[steps_of(t, last)])
     if case.what == "times":
         found = []
         for theta in case.thetas:  # one network for each t, wrong at that t only
             call = getattr(process(case, cls, Steps(theta)), method)
-            x0 = case.x0.repeat(case.B, 1)
-            found.append(torch.stack([tensor(call(x0, **next(turn))).detach().mean() for _ in range(case.count)]))
+            found.append(torch.stack([tensor(call(case.x0.repeat(case.B, 1))).detach().mean() for _ in range(case.count)]))
         return torch.stack(found, dim=1)
     network = Steps(case.theta)
     made = process(case, cls, network)
@@ -107,7 +105,7 @@ def losses(case: SimpleNamespace, cls: Any, method: str) -> Any:
         made.train(number % 2 == 0 and not hasattr(case, "eval"))
         network.theta.grad = None
         x0 = case.rows if hasattr(case, "rows") else case.mean + torch.randn(case.B, len(case.factor)) @ case.factor.T
-        value = tensor(call(x0, **next(turn)))
+        value = tensor(call(x0))
         if case.what == "gradient":
             value.mean().backward()
             value = torch.zeros_like(case.theta) if network.theta.grad is None else network.theta.grad
@@ -310,8 +308,7 @@ def sample_and_track(case: SimpleNamespace, function: Any) -> Any:
     if case.what in ("again", "new"):
         return comes_again(case.what, lambda **given: two_parts(function(network, case.n, betas=case.betas, **given))[0])
     if case.what == "history":
-        calls = (units | given for _, given in zip(range(case.times), turns(), strict=False))
-        runs = [history_of(case, function(network, case.n, betas=case.betas, **given))[1] for given in calls]
+        runs = [history_of(case, function(network, case.n, betas=case.betas, **units))[1] for _ in range(case.times)]
         return torch.cat([added(case, history)[:-1] / case.spread[:-1] for history in runs])[:, None]
     result = function(network, case.n, betas=case.betas, **units)
     if case.what == "both":
