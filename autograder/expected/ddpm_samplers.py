@@ -522,6 +522,8 @@ def sample_and_track(rng: Rng) -> Properties:
         yield prop(name, f"T = {T}, from {'its own start' if own else 'one point'}: mean, variance and shape of 20,000 samples",
                    {**inputs, **start, "what": "samples", "n": n}, law(rng, right, n), look)  # fmt: skip
     inputs = {**inputs, "what": "samples"}
+    yield prop("all_given", "the same when a generator is handed over", {**inputs, "n": n, "given": 1}, law(rng, right, n),
+               "Does every step draw numbers of its own from the generator?")  # fmt: skip
     yield prop("rows", "every sample has its own start and noise", {**inputs, "n": 4000}, rows_law(rng, right, 4000))
     plan = SimpleNamespace(T=250, betas=np.full(250, 0.02), bars=np.concatenate([[1.0], np.cumprod(np.full(250, 0.98))]))
     value = signed(rng, 0.8, 1.6, 1)

@@ -307,6 +307,8 @@ def sample_and_track(case: SimpleNamespace, function: Any) -> Any:
         units["x_T"] = case.x_T.repeat(case.n // len(case.x_T), 1)
     if case.what in ("again", "new"):
         return comes_again(case.what, lambda **given: two_parts(function(network, case.n, betas=case.betas, **given))[0])
+    if hasattr(case, "given"):
+        units["generator"] = torch.Generator().manual_seed(torch.initial_seed() % 2**31 + 1)
     if case.what == "history":
         runs = [history_of(case, function(network, case.n, betas=case.betas, **units))[1] for _ in range(case.times)]
         return torch.cat([added(case, history)[:-1] / case.spread[:-1] for history in runs])[:, None]
