@@ -31,6 +31,7 @@ PAIRS = 4
 
 NOT_A_PAIR = {
     frozenset({"vpsde.loss:weight-outside", "vpsde.loss:weight-squared"}),
+    frozenset({"vpsde.sample_ode:dt-sign", "vpsde.sample_ode:drift-sign"}),
     frozenset({"ddpm.sample_and_track:history-normalised", "ddpm.sample_and_track:samples-normalised"}),
 }
 """Pairs that undo each other, or that are a known mistake of its own when they come together."""

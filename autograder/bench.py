@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import nbformat
 
@@ -22,9 +25,11 @@ from autograder import (
     grading,
     keys,
     sandbox,
+    worker,
 )
 from autograder.bench_rows import FILE, Rows
-from autograder.runner import Runner
+from autograder.runner import SECONDS, Runner, request
+from helpers.judge import judge
 
 PARTS = ("judge", "autograde", "profile", "class", "recipes", "images", "scale")
 """What `--only` knows; all of it but the last, which takes long, is `make bench`."""
@@ -63,7 +68,8 @@ def judge_rows(show: Rows) -> None:
         show.seconds("start the worker (once for a whole class)", time.perf_counter() - start, "worker_start_s")
         for name in course.assignment_names():
             show.seconds(f"judge all tasks of {name}", _judge(name, runner), f"judge_{name[:2]}_s")
-    sandbox_rows(course.assignment_names()[0], show)
+    for name in course.assignment_names():
+        sandbox_rows(name, show)
 
 
 def autograde_rows(show: Rows) -> None:
@@ -75,15 +81,27 @@ def autograde_rows(show: Rows) -> None:
 
 
 def sandbox_rows(name: str, show: Rows) -> None:
-    """What the sandbox adds to judging one notebook: two warm workers, with and without it, by turns in one run."""
+    """What processes of their own, the way of the numbers and the sandbox add to judging one notebook, over running its cells and
+    probes in this very process: by turns in one run."""
     if sandbox.problem() is not None:
         show(f"(no sandbox to measure: {sandbox.problem()})")
         return
-    with Runner(caged=True) as inside, Runner(caged=False) as outside:
-        _judge(name, inside, 1), _judge(name, outside, 1)
-        pairs = [(_judge(name, inside, 1), _judge(name, outside, 1)) for _ in range(7)]
-    differences = sorted(one - two for one, two in pairs)
-    show.seconds(f"the sandbox adds to {name} (limit 0.5)", differences[len(differences) // 2], f"sandbox_adds_{name[:2]}_s")
+    items = {task: keys.item(task, 1) for task in course.load(name).tasks}
+
+    def once(observe: Callable[[str, dict[str, Any]], dict[str, Any]]) -> float:
+        start = time.perf_counter()
+        assert all(judge(task, item, observe(task, item)).passed for task, item in items.items())
+        return time.perf_counter() - start
+
+    def here(task: str, item: dict[str, Any]) -> dict[str, Any]:
+        with mock.patch.dict(os.environ, sandbox.VARIABLES):
+            return worker.run(request(task, item, None, None, SECONDS))
+
+    with Runner(caged=True) as runner, tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        once(runner.observe), once(here)
+        differences = sorted(once(runner.observe) - once(here) for _ in range(5))
+    title = f"processes of their own and the sandbox add to {name} (limit 0.5)"
+    show.seconds(title, differences[2], f"sandbox_adds_{name[:2]}_s")
 
 
 RECIPE = """

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from autograder import course, expected
 from autograder.runner import Runner
 from helpers.arrays import pack
 from helpers.judge import NO_EVIDENCE, distance, judge, summary
+
+_IMPORT = re.compile(r"^\s*from helpers\.probes\.(\w+) import", re.MULTILINE)
 
 POOL = 16
 """Number of secret items per task."""
@@ -167,14 +170,18 @@ def with_mistakes(task: str, one_item: dict[str, Any], runner: Runner, made: dic
 def digest(task: str, one_item: dict[str, Any], cell: str) -> str:
     """A digest of what the numbers of a mistake depend on: the cells that are run, the inputs and the probes."""
     cells = course.load(course.tasks()[task]).cells_before_check(task, cell)
-    return hashlib.sha256(json.dumps([cells, one_item, _probes()]).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps([cells, one_item, _probe(task)]).encode()).hexdigest()[:16]
 
 
 @functools.cache
-def _probes() -> str:
+def _probe(task: str) -> list[str]:
+    """The files that observe a task: that of its probe, and whatever it imports from the probes and the data."""
     helpers = Path(__file__).parent.parent / "helpers"
-    files = [*sorted((helpers / "probes").glob("*.py")), helpers / "data.py"]
-    return hashlib.sha256("".join(path.read_text(encoding="utf-8") for path in files).encode()).hexdigest()
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in sorted((helpers / "probes").glob("*.py"))}
+    found = ["__init__", *(name for name, text in texts.items() if f'@probe("{task}")' in text)]
+    for name in found:  # the list grows
+        found += [other for other in _IMPORT.findall(texts[name]) if other not in found]
+    return [*(texts[name] for name in found), (helpers / "data.py").read_text(encoding="utf-8")]
 
 
 def _unstable(one_item: dict[str, Any], known: dict[str, Any], runs: list[dict[str, Any]]) -> set[str]:

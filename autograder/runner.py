@@ -82,24 +82,8 @@ class Runner:
     def observe(
         self, task: str, item: dict[str, Any], answer: str | None = None, carried: list[str] | None = None
     ) -> dict[str, Observation]:
-        """The observations of one answer (the reference's if None) with reference answers of all other tasks around it.
-
-        Only names and inputs of the item's properties are sent, never what is expected.
-        """
-        assignment = course.load(course.tasks()[task])
-        public = {
-            "seed": item["seed"],
-            "properties": [{"name": p["name"], "inputs": p["inputs"]} for p in item["properties"]],
-        }
-        request = {
-            "task": task,
-            "item": public,
-            "cells": assignment.cells_before_check(task, answer),
-            "check": assignment.check_cell(task).source,
-            "carried": carried or [],
-            "seconds": self.seconds,
-        }
-        message = json.dumps(request).encode()
+        """The observations of one answer (the reference's if None) with reference answers of all other tasks around it."""
+        message = json.dumps(request(task, item, answer, carried, self.seconds)).encode()
         try:
             result = self._ask(message)
         except WorkerDied:
@@ -168,6 +152,22 @@ class Runner:
         """The end of what the worker wrote before it was ready, for an error's text."""
         text = Path(self._scratch.name, "stderr").read_text(errors="replace").strip() if self._scratch else ""
         return f": {text[-2000:]}" if text else ""
+
+
+def request(
+    task: str, item: dict[str, Any], answer: str | None, carried: list[str] | None, seconds: float
+) -> dict[str, Any]:
+    """What the worker is asked. Of the item's properties it gets names and inputs, never what is expected."""
+    assignment = course.load(course.tasks()[task])
+    properties = [{"name": prop["name"], "inputs": prop["inputs"]} for prop in item["properties"]]
+    return {
+        "task": task,
+        "item": {"seed": item["seed"], "properties": properties},
+        "cells": assignment.cells_before_check(task, answer),
+        "check": assignment.check_cell(task).source,
+        "carried": carried or [],
+        "seconds": seconds,
+    }
 
 
 def _talk(ours: socket.socket, message: bytes, seconds: float) -> bytes | None:

@@ -146,6 +146,12 @@ def within(low: Any, high: Any, shape: tuple[int, ...] = ()) -> dict[str, Any]:
     return {"kind": "within", "shape": list(shape), "low": low, "high": high}
 
 
+def balance(inputs: dict[str, Any]) -> Property:
+    """Rows of one call do not cancel; `inputs` are the probe's, which draws rows of 20 numbers (less than 1e-60 for a false alarm)."""
+    return prop("balance", "the noise of a call's rows does not add up to 0 (1 if it does: of 4 rows; of 5 rows)", inputs, exact([0.0, 0.0]),
+                "Is every row drawn by itself? Then what they add up to is random, too.")  # fmt: skip
+
+
 def again(inputs: dict[str, Any]) -> Property:
     """Two calls that are handed one generator draw different numbers; `inputs` are the probe's, which gives the share that is equal.
 

@@ -221,6 +221,10 @@ def embedding(rng: np.random.Generator) -> Iterator[Property]:
     inputs, out = case("out", t, 10, "default", "int")
     yield prop("steps", "integer steps up to 1000, and t = 0", inputs, exact(out, atol=1e-3),
                "What are sine and cosine of 0, and does an integer t cut something off?")  # fmt: skip
+    longest = round(float(rng.uniform(40, 120)), 2)
+    inputs, out = case("out", single(longest * rng.uniform(1.5, 6, 5)), 8, longest)
+    yield prop("long", f"times of up to six times max_period, which is {longest:g}", inputs, exact(out, atol=1e-3),
+               "Is a large t treated in another way than a small one?")  # fmt: skip
     t = np.round(rng.uniform(1, 30, (3, 1)))
     inputs, out = case("dtype", t, 6, period(), "int")
     yield prop("int", "integer times give float32", inputs, exact(np.append(out, 4), atol=5e-5), "Which dtype comes out?")
@@ -258,6 +262,9 @@ def timed_mlp(rng: np.random.Generator) -> Iterator[Property]:
                "Compare your lines with the four formulas one by one.")  # fmt: skip
     inputs, *_, out = case("out", 1, (1, 6, 4), False)
     yield prop("one", "one point in 1D", inputs, exact(out, atol=2e-4), "Does a shape get lost, or a mean over rows?")
+    inputs, *_ = case("stale", 4, (2, 7, 6), False)
+    yield prop("stale", "new weights change the answer at the same points and times (1: nothing is left of the old ones)", inputs, exact(1.0),
+               "Does the network keep something from an earlier call? In training its weights change with every step.")  # fmt: skip
     inputs, *_, out = case("rows", 4, (2, 7, 6), False)
     yield prop("rows", "a row's output depends on its own x and t alone", inputs, exact(np.stack([out] * 4), atol=2e-4),
                "Does every row keep its own time?")  # fmt: skip
@@ -293,6 +300,9 @@ def init(rng: np.random.Generator) -> Iterator[Property]:
     target = Mixture.gaussian([0.0, 0.0], np.eye(2) * 2 / narrow)
     yield prop("independent", "every weight is drawn on its own, anew in every network", {**sizes, "what": "weights",
                "layer": "first"}, rows_law(rng, target, narrow * wide), "Is one draw used in several places?")  # fmt: skip
+    target = Mixture.gaussian(np.zeros(3), np.diag([2 / narrow, 2 / wide, 2 / narrow]))
+    yield prop("layers", "the weights of three layers of one network have nothing to do with each other", {**sizes, "what": "layers"},
+               law(rng, target, narrow * wide), "Is one draw used in several places?")  # fmt: skip
     yield prop("rank", "no unit of a layer is a copy or a mixture of others (the weights have full rank)",
                {**sizes, "what": "rank"}, exact(narrow), "Does every weight get a draw of its own?")  # fmt: skip
     others = np.concatenate([np.zeros(2 * wide + narrow + 3), np.full(2 * narrow, 0.625)])

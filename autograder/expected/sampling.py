@@ -17,6 +17,7 @@ from autograder.expected import (
     Property,
     again,
     alone,
+    balance,
     draws,
     exact,
     expects,
@@ -125,6 +126,7 @@ def gaussian(rng: np.random.Generator) -> Iterator[Property]:
                {"view": "far", "n": n, "mean": mean, "sd": sd, "radius": radius},
                draws(d * chance, np.sqrt(d * chance * (1 - chance)), n),
                "Are the numbers that you start from normal, with all their far ends?")  # fmt: skip
+    yield balance({"view": "balance", "mean": mean, "sd": sd})
     d, n = 200, 4_000
     yield prop("size", "the variance of 800,000 independent numbers, in units of what it should be",
                {"view": "size", "n": n, "mean": rng.uniform(-2, 2, d), "sd": rng.uniform(0.5, 1.5, d)}, size(1.0, d, n),

@@ -678,3 +678,66 @@ answer(
     on each other. Standard normal numbers have spread 1 on average, not each time.""",
     source="plausible: normalisation as a habit",
 )
+
+# -------------------------------------------------------------------------------------------------- generators, modes, extremes
+
+# What stands at the beginning of a function that never draws from the generator it was given.
+COPY = """\
+    if generator is not None:
+        generator = torch.Generator().manual_seed(generator.initial_seed())
+"""
+COPIED = """Two calls with one and the same generator give the same numbers. Your code seems to draw from a copy of it, or to put it back
+    afterwards, so that the caller's own one never moves on. Which object do your random functions get?"""
+
+for task, line in {
+    "sampling.gaussian": "    factor = torch.linalg.cholesky(cov)\n",
+    "sampling.mixture": "    chosen = torch.multinomial(",
+    "sampling.two_gaussians": "    side = ",
+    "sampling.chequerboard": "    i = torch.randint(",
+    "sampling.perturb": "    alpha = torch.as_tensor(",
+}.items():
+    answer(task, "generator-copied", swap=[(line, COPY + line)], says=COPIED, source="plausible: made to repeat its numbers")
+
+answer(
+    "sampling.chequerboard",
+    "padded-with-zeros",
+    cell="""
+def chequerboard(n, generator=None):
+    x = 4 * torch.rand(6 * n, 2, generator=generator) - 2
+    x = x[x.floor().sum(dim=1) % 2 == 0][:n]
+    return torch.cat([x, torch.zeros(n - len(x), 2)])
+""",
+    says="""Now and then your code returns the point (0, 0): it throws points away until those on black squares are left, and where too few
+    are left, zeros fill the gap. What else could be done when some are missing?""",
+    source="plausible: rejection without a second try",
+)
+answer(
+    "sampling.chequerboard",
+    "margin",
+    swap=[("torch.rand(n, 2, generator=generator)", "(0.02 + 0.96 * torch.rand(n, 2, generator=generator))")],
+    says="""Your points stay away from the edges of their square. Which interval does the place inside a square come from, ends included?""",
+    source="plausible: a small number kept free at the border",
+)
+answer(
+    "sampling.perturb",
+    "numbers-in-place",
+    cell="""
+def perturb(x0, alpha, sigma, generator=None):
+    eps = torch.randn(x0.shape, generator=generator)
+    if torch.is_tensor(alpha):
+        return alpha[:, None] * x0 + sigma[:, None] * eps, eps
+    return x0.mul_(alpha).add(sigma * eps), eps
+""",
+    says="""When α and σ are plain numbers, x0 itself changes: its owner finds other numbers in it after the call. Functions whose names end in _
+    write into the tensor that they belong to.""",
+    source="plausible: an operation in place",
+)
+answer(
+    "sampling.gaussian",
+    "mirrored-halves",
+    swap=[("    z = torch.randn(n, len(mean), generator=generator)\n",
+           "    half = torch.randn((n + 1) // 2, len(mean), generator=generator)\n    z = torch.cat([half, -half])[:n]\n")],
+    says="""Some rows are others mirrored in the mean. Each looks right, but an even number of them always has exactly the right mean: the rows are not
+    independent of each other.""",
+    source="antithetic draws, a way to reduce the variance of an average",
+)

@@ -591,3 +591,42 @@ wrong(
     [("return self.out(h)", "return self.out(h + e)")],
     """The time enters a third time, before the last layer. Count the purple arrows.""",
 )
+
+# ---------------------------------------------------------------------- generators, modes, extremes
+
+answer(
+    "mlp.embedding",
+    "time-wrapped",
+    swap=[("    angles = t.reshape(-1, 1) * omega", "    angles = (t % self.max_period).reshape(-1, 1) * omega")],
+    says="""Times beyond max_period come out as if they began again at 0. max_period only sets the slowest frequency: the faster waves go round at
+    any t, and none of them needs help with that.""",
+    source="plausible: the name max_period taken at its word",
+)
+answer(
+    "mlp.init",
+    "one-draw-for-all-layers",
+    cell="""
+def initialise(network):
+    linears = [module for module in network.modules() if isinstance(module, nn.Linear)]
+    z = torch.randn(max((module.weight.numel() for module in linears), default=0))
+    for module in linears:
+        z_own = z[: module.weight.numel()].reshape(module.weight.shape)
+        module.weight.data.copy_(z_own * math.sqrt(2 / module.in_features))
+        if module.bias is not None:
+            module.bias.data.zero_()
+""",
+    says="""Different layers of your network have the same random numbers, only scaled and shaped differently. How often does your code draw?""",
+    source="plausible: one large draw shared by all layers",
+)
+answer(
+    "mlp.timed",
+    "embedding-remembered",
+    swap=[("    e = self.time(self.embed(t))\n", """\
+    if getattr(self, "known", None) is None or not torch.equal(self.known, t):
+        self.known, self.e = t.clone(), self.time(self.embed(t))
+    e = self.e
+""")],
+    says="""Your network is right with its first weights, and wrong once they have changed: something that depends on the weights seems to be kept
+    from an earlier call. In training the weights change in every step.""",
+    source="plausible: a cache",
+)

@@ -1303,3 +1303,124 @@ answer(
     calls you.""",
     source="plausible: made reproducible at the wrong place",
 )
+
+# ---------------------------------------------------------------------- generators, modes, extremes
+
+# What stands at the beginning of a function that never draws from the generator it was given.
+COPY = """\
+    if generator is not None:
+        generator = torch.Generator().manual_seed(generator.initial_seed())
+"""
+COPIED = """Two calls with one and the same generator give the same numbers. Your code seems to draw from a copy of it, or to put it back
+    afterwards, so that the caller's own one never moves on. Which object do your random functions get?"""
+
+for task, line in {
+    "vpsde.perturb": "    eps = torch.randn(",
+    "vpsde.sample_ode": "    ts = self.grid(",
+    "vpsde.sample_sde": "    ts = self.grid(",
+    "vpsde.sample_heun": "    ts = self.grid(",
+    "vpsde.loss": "    t = 1 - torch.rand(",
+    "vpsde.v_loss": "    t = torch.rand(",
+}.items():
+    answer(task, "generator-copied", swap=[(line, COPY + line)], says=COPIED, source="plausible: made to repeat its numbers")
+
+answer(
+    "vpsde.sample_sde",
+    "generator-copied-in-each-step",
+    swap=[("        noise = torch.randn(x.shape, generator=generator)\n",
+           "        again = None if generator is None else torch.Generator().manual_seed(generator.initial_seed())\n"
+           "        noise = torch.randn(x.shape, generator=again)\n")],
+    says="""When a generator is given, every step of a trajectory adds the same noise: it comes from a copy that starts anew each time. Which object
+    should all the steps draw from?""",
+    source="plausible: made to repeat its numbers",
+)
+answer(
+    "vpsde.train_loop",
+    "generator-copied-in-each-step",
+    swap=[("        rows = torch.randint(",
+           "        if generator is not None:\n            generator = torch.Generator().manual_seed(generator.initial_seed())\n"
+           "        rows = torch.randint(")],
+    says="""When a generator is given, every step gets the same few rows of the data: they come from a copy that starts anew each time. Which
+    object should all the steps draw from?""",
+    source="plausible: made to repeat its numbers",
+)
+answer(
+    "vpsde.sample_ode",
+    "rows-left-over",
+    swap=[("        slope = self.drift(x, times) - 0.5 * self.diffusion(times)[:, None] ** 2 * self.network(x, times)\n", """\
+        size = max(len(x) // 4, 1)
+        score = torch.zeros_like(x)
+        for k in range(0, len(x) // size * size, size):
+            score[k : k + size] = self.network(x[k : k + size], times[k : k + size])
+        slope = self.drift(x, times) - 0.5 * self.diffusion(times)[:, None] ** 2 * score
+""")],
+    says="""With eleven points the last ones go wrong: their score seems to be 0. If you ask the network in parts, what happens to the rows that
+    are left over when the parts do not come out even?""",
+    source="plausible: parts of equal size",
+)
+answer(
+    "vpsde.loss",
+    "fixed-times-in-eval-mode",
+    swap=[("    t = 1 - torch.rand(len(x0), generator=generator)",
+           "    t = 1 - torch.rand(len(x0), generator=generator) if self.training else torch.linspace(1e-3, 1, len(x0))")],
+    says="""After flow.eval() the times are no longer random: a batch of one row always has the same one. Eval mode is for layers such as dropout;
+    what the loss estimates is the same in both modes.""",
+    source="plausible: a validation that can be repeated",
+)
+answer(
+    "vpsde.v_loss",
+    "no-gradient-in-eval-mode",
+    swap=[("    gap = self.network(x_t, t) - self", "    with torch.set_grad_enabled(self.training):\n        gap = self.network(x_t, t) - self")],
+    says="""After flow.eval() the loss has no gradient. Eval mode is for layers such as dropout and has nothing to do with gradients: whether they
+    are wanted is for the caller to say.""",
+    source="plausible: eval mode taken for no_grad",
+)
+answer(
+    "vpsde.traj",
+    "parts-with-one-seed",
+    cell="""
+def draw_trajectories(flow):
+    parts = []
+    for _ in range(10):
+        parts.append(flow.sample_ode(100, 2, steps=200, generator=torch.Generator().manual_seed(0)))
+    return torch.cat(parts, dim=1)
+""",
+    says="""Your 1000 trajectories are the same few, many times over. If you draw them in parts, what does each part draw from?""",
+    source="plausible: a seed set once too often",
+)
+answer(
+    "vpsde.traj",
+    "straight-lines",
+    cell="""
+def draw_trajectories(flow):
+    first, last = flow.sample_ode(1000, 2, steps=200)[[0, -1]]
+    return torch.stack([torch.lerp(first, last, k / 100) for k in range(101)])
+""",
+    says="""Your trajectories are straight lines from their first to their last point. The ODE bends them: where have the points in between gone
+    that the sampler computed?""",
+    source="plausible: only the ends kept",
+)
+answer(
+    "vpsde.v_target",
+    "alpha-held-back",
+    swap=[("    return self.alpha(t)[:, None] * eps", "    return self.alpha(t).clamp(min=0.05)[:, None] * eps")],
+    says="""Near t = 1 your velocity is off and elsewhere it is right: α seems to be kept from coming close to 0. Nothing is divided here, so
+    what is that for?""",
+    source="plausible: a guard against a division by 0",
+)
+answer(
+    "vpsde.score_from_v",
+    "sigma-held-back",
+    swap=[("    return -eps / self.sigma(t)[:, None]", "    return -eps / self.sigma(t).clamp(min=0.05)[:, None]")],
+    says="""Near t = 0 your score is too small and elsewhere it is right: the σ that you divide by seems to be kept away from 0. The score does
+    become large there.""",
+    source="plausible: a guard against a division by 0",
+)
+answer(
+    "vpsde.perturb",
+    "batch-standardised",
+    swap=[("    x_t = self", "    if len(eps) > 1:\n        eps = (eps - eps.mean(0)) / eps.std(0)\n    x_t = self")],
+    says="""The noise of a call's rows adds up to 0 in every call, of an odd number of rows too. It looks as if it were shifted and scaled to have
+    exactly mean 0 and variance 1 in each batch: then no row is independent of the others.""",
+    source="plausible: normalises its noise",
+)

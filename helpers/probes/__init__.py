@@ -174,6 +174,12 @@ def repeated(draw: Callable[..., Any]) -> float:
     return float((first == second).mean()) if first.size else 1.0
 
 
+def balanced(rows: Any) -> float:
+    """Whether rows add up to 0 in every column."""
+    total = to_array(rows).sum(0)
+    return float((np.abs(total) < 1e-3).all())
+
+
 def _tensor(value: Any) -> Any:
     import torch
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from types import SimpleNamespace
 from typing import Any
 
@@ -79,9 +80,14 @@ def _times(case: SimpleNamespace) -> Any:
 
 
 def _answer(case: SimpleNamespace, shapes: Shapes, model: Any, *inputs: Any) -> Any:
-    """What the case asks for: "out", "rows" (rows in other company), "grad", "dtype", "repeat" or "twice"."""
+    """What the case asks for: "out", "rows" (rows in other company), "grad", "dtype", "repeat", "twice" or "stale"."""
     import torch
 
+    if case.what == "stale":  # is anything left of a call with other weights?
+        fresh = copy.deepcopy(model)
+        model(*inputs)
+        answers = [_output(_load(network, shapes, case)(*inputs)) for network in (fresh, model)]
+        return float(torch.allclose(*answers, atol=1e-5))
     _load(model, shapes, case)
     if case.what == "out":
         return _output(model(*inputs))
@@ -173,9 +179,13 @@ class _Nested:
         return nn.Sequential(nn.Linear(case.narrow, case.wide), inner, nn.Embedding(4, 5), plain)
 
 
+PLACES = {"first": lambda net: net[0], "inner": lambda net: net[1][0], "deep": lambda net: net[1][1][1][0][0]}
+"""Layers of such a network with equally many weights."""
+
+
 @probe("mlp.init")
 def init(case: SimpleNamespace, initialise: Any) -> Any:
-    """The weights of two networks side by side ("weights"), the rank of a weight matrix ("rank"), biases and the parameters of
+    """The weights of two networks side by side ("weights") or of the layers of one ("layers"), the rank of a weight matrix ("rank"), biases and the parameters of
     other modules ("others", "embedding"), gradients ("grad"), or the mean squares of a large layer's weights ("large")."""
     import torch
 
@@ -191,9 +201,10 @@ def init(case: SimpleNamespace, initialise: Any) -> Any:
             torch.nn.init.constant_(parameter, 0.625)
         initialise(network)
     if case.what == "weights":
-        places = {"first": lambda net: net[0], "inner": lambda net: net[1][0], "deep": lambda net: net[1][1][1][0][0]}
-        first, second = map(places[case.layer], networks)
+        first, second = map(PLACES[case.layer], networks)
         return torch.stack([first.weight.flatten(), second.weight.flatten()], dim=1)
+    if case.what == "layers":
+        return torch.stack([place(networks[0]).weight.flatten() for place in PLACES.values()], dim=1)
     first = networks[0]
     if case.what == "rank":
         return float(torch.linalg.matrix_rank(first[0].weight.detach()))

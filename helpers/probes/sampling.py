@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from helpers.probes import WrongType, need, probe, repeated, to_array, turns
+from helpers.probes import WrongType, balanced, need, probe, repeated, to_array, turns
 
 
 def _collect(case: SimpleNamespace, draw: Callable[..., Any]) -> Any:
@@ -43,8 +43,11 @@ def _collect(case: SimpleNamespace, draw: Callable[..., Any]) -> Any:
 
 @probe("sampling.gaussian")
 def gaussian(case: SimpleNamespace, sample_gaussian: Any) -> Any:
-    """Samples for one mean and covariance; or of independent numbers how many of each row are far from the mean, or the row's
-    mean square in units of their variances."""
+    """Samples for one mean and covariance; or of independent numbers how many of each row are far from the mean, the row's mean
+    square in units of their variances, or whether 4 rows, and 5, are on average exactly at the mean."""
+    if case.view == "balance":
+        cov = (case.sd**2).diag()
+        return [balanced(to_array(sample_gaussian(n, case.mean, cov)) - case.mean.double().numpy()) for n in (4, 5)]
     if case.view in ("far", "size"):
         rows = to_array(sample_gaussian(case.n, case.mean, (case.sd**2).diag()))
         if rows.shape != (case.n, len(case.mean)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 from torch import nn
 
 from helpers.data import ExactScore, normal_mixture
-from helpers.probes import WrongType, need, probe, unchanged
+from helpers.probes import WrongType, balanced, need, probe, repeated, turns, unchanged
 
 
 def look_at(x: Any, t: Any, dim: int) -> None:
@@ -81,6 +82,17 @@ def process(case: SimpleNamespace, cls: Any, network: Any = None) -> Any:
     return cls(network, case.beta_min, case.beta_max)
 
 
+def by_turns(made: nn.Module, method: str) -> Callable[..., Any]:
+    """The method of this name, for many calls: in eval mode every other time."""
+    modes = itertools.cycle([True, False])
+
+    def call(*inputs: Any, **given: Any) -> Any:
+        made.train(next(modes))
+        return getattr(made, method)(*inputs, **given)
+
+    return call
+
+
 class Listener(nn.Module):
     """A network that says 0 and notes which x and t it is asked about."""
 
@@ -99,12 +111,12 @@ def heard(case: SimpleNamespace, network: Listener, call: Callable[[], Any], sca
     """The noise that a loss gives its network when all data are 0, as x / scale(t), from `case.count` calls of it.
 
     Args:
-        case: B rows of `dim` numbers in each batch; `what` is "size", "alone", "shared" or "times".
+        case: B rows of `dim` numbers in each batch; `what` is "size", "alone", "again", "shared" or "times".
         call: computes the loss of a batch of zeros with this network.
         scale: the standard deviation of the noise at times (B,).
 
     Returns:
-        For "size" the mean square of each row (count B,), with a `radius` as in `mean_squares`. For "alone" all rows. For "shared"
+        For "size" the mean square of each row (count B,), with a `radius` as in `mean_squares`. For "alone" and "again" all rows. For "shared"
         whether neighbouring rows have noise in common, and whether other rows have, by the limits of the case. For "times" the
         means of t and of |2t - 1| in each batch (count, 2).
     """
@@ -122,7 +134,7 @@ def heard(case: SimpleNamespace, network: Listener, call: Callable[[], Any], sca
     if case.what == "times":
         t = torch.stack(times)
         return torch.stack([t, (2 * t - 1).abs()], dim=2).mean(1)
-    if case.what == "alone":
+    if case.what in ("alone", "again"):
         return noise.flatten(0, 1)
     if case.what == "size":
         return mean_squares(noise, case.dim, getattr(case, "radius", None))
@@ -191,8 +203,13 @@ def perturb(case: SimpleNamespace, cls: Any) -> Any:
     else:
         x0, t = torch.ones(case.n, case.dim), torch.linspace(0.1, 0.9, case.n)
     flow = process(case, cls)
+    if case.what == "again":
+        return repeated(lambda generator: tensor(need(flow.perturb(x0, t, generator=generator), 2, "x_t, eps")[1]))
+    if case.what == "balance":
+        return [balanced(tensor(need(flow.perturb(x0[:n], t[:n]), 2, "x_t, eps")[1])) for n in (4, 5)]
     if case.what == "alone":
-        return sums(case.calls, lambda rows: need(flow.perturb(x0[:rows], t[:rows]), 2, "x_t, eps")[1])
+        call, turn = by_turns(flow, "perturb"), turns()
+        return sums(case.calls, lambda rows: need(call(x0[:rows], t[:rows], **next(turn)), 2, "x_t, eps")[1])
     x_t, eps = need(flow.perturb(x0, t), 2, "x_t, eps")
     if case.what in ("noise", "size"):
         return mean_squares(eps, radius=case.radius) if case.what == "size" else eps
@@ -228,10 +245,14 @@ def sampled(case: SimpleNamespace, cls: Any, method: str) -> Any:
             return score(x, t)
     else:
         network = Table(case.ts, case.M, case.m)
-    sample = getattr(process(case, cls, network), method)
+    sample, turn = getattr(process(case, cls, network), method), turns()
+    if case.what == "again":
+        return repeated(lambda generator: tensor(sample(case.n, case.M.shape[2], ts=case.ts, generator=generator))[-1])
     if case.what == "alone":  # many calls for one point each
-        return sums(case.calls, lambda rows: tensor(sample(ts=case.ts, x_T=case.x_T.repeat(rows, 1)))[-1])
-    if not hasattr(case, "x_T"):
+        return sums(case.calls, lambda rows: tensor(sample(ts=case.ts, x_T=case.x_T.repeat(rows, 1), **next(turn)))[-1])
+    if case.what == "rows":  # with a generator
+        path = sample(case.n, case.M.shape[2], ts=case.ts, generator=torch.Generator().manual_seed(torch.initial_seed()))
+    elif not hasattr(case, "x_T"):
         path = sample(case.n, case.M.shape[2], ts=case.ts)
     elif case.x_T.ndim == 1:  # one point, many times over
         path = sample(ts=case.ts, x_T=case.x_T.repeat(case.n, 1))
@@ -272,14 +293,26 @@ def sample_heun(case: SimpleNamespace, cls: Any) -> Any:
 
 @probe("vpsde.traj")
 def trajectories(case: SimpleNamespace, cls: Any, draw_trajectories: Any) -> Any:
-    """Trajectories through the exact score of one normal."""
+    """Trajectories through the exact score of one normal: their number, first and last points, how many are another one again, or
+    how far they get from the straight way, on average."""
     flow = cls(lambda x, t: -x)
-    if case.what == "last":
+    if case.what in ("last", "bend"):
         flow.network = ExactScore(normal_mixture([1.0], case.mean[None], case.sd), flow)
     path = tensor(draw_trajectories(flow))
     if case.what == "shape":  # how many steps there are beyond 50 does not matter
         return [min(len(path), 51), *path.shape[1:]] if path.ndim else []
+    if case.what == "twice":
+        return float((path[0].unique(dim=0, return_counts=True)[1] > 1).sum())
+    if case.what == "bend":
+        return bend(path.double())
     return path[0 if case.what == "first" else -1]
+
+
+def bend(path: torch.Tensor) -> torch.Tensor:
+    """Mean over trajectories (steps, n, 2) of the largest distance from the line through both ends."""
+    way = path - path[0]
+    ahead = nn.functional.normalize(way[-1], dim=1)
+    return (way[..., 0] * ahead[:, 1] - way[..., 1] * ahead[:, 0]).abs().amax(0).mean()
 
 
 # ------------------------------------------------------------------------------------------------- losses and training
@@ -287,20 +320,26 @@ def trajectories(case: SimpleNamespace, cls: Any, draw_trajectories: Any) -> Any
 
 def losses(case: SimpleNamespace, cls: Any, method: str) -> Any:
     """Repeated losses of fresh normal batches, or their gradients."""
-    if case.what in ("size", "alone", "shared", "times"):
+    if case.what in ("size", "alone", "shared", "times", "again"):
         network = Listener()
         flow = process(case, cls, network)
         x0 = torch.zeros(case.B, case.dim)
-        return heard(case, network, lambda: getattr(flow, method)(x0.clone()), flow.sigma)
+        if case.what == "again":
+            return repeated(lambda generator: heard(case, network, lambda: getattr(flow, method)(x0, generator=generator), flow.sigma))
+        call, turn = by_turns(flow, method), turns() if case.what == "alone" else itertools.repeat({})
+        return heard(case, network, lambda: call(x0.clone(), **next(turn)), flow.sigma)
     network = Polynomial(case.theta, getattr(case, "early", 0), getattr(case, "late", 0))
     flow = process(case, cls, network)
-    factor = case.factor
+    factor, call = case.factor, getattr(flow, method) if case.what == "gradient" else by_turns(flow, method)
+    if case.what == "eval":
+        flow.eval()
+        return float(tensor(call(case.mean.repeat(case.B, 1))).requires_grad)
     found = []
     for _ in range(case.count):
         again = False
         while True:
             network.theta.grad = None
-            value = getattr(flow, method)(case.mean + torch.randn(case.B, len(factor)) @ factor.T)
+            value = call(case.mean + torch.randn(case.B, len(factor)) @ factor.T)
             value = value if isinstance(value, torch.Tensor) else torch.as_tensor(value)
             # t = 0 comes up once in 16 million draws of torch.rand; a division by sigma there is forgiven once
             if again or bool(torch.isfinite(value).all()):
@@ -372,10 +411,13 @@ def train_loop(case: SimpleNamespace, fit: Any, cls: Any) -> Any:
             means = torch.tensor(plain(fit(flow, data, torch.optim.SGD(flow.parameters(), lr=0.1), case.steps, case.batch)))
         return [len(means), (means.abs() > case.width).sum().item()]
     if case.what in ("rows", "total"):
-        flow = Count(case.rows)
-        fit(flow, torch.eye(case.rows), torch.optim.SGD(flow.parameters(), lr=1.0), case.steps, case.batch)
-        seen = -flow.theta.detach()
-        return seen.sum() if case.what == "total" else ((seen < 1) | (seen > case.most)).sum()
+        found = []
+        for given in ({}, {"generator": torch.Generator().manual_seed(torch.initial_seed())}):
+            flow = Count(case.rows)
+            fit(flow, torch.eye(case.rows), torch.optim.SGD(flow.parameters(), lr=1.0), case.steps, case.batch, **given)
+            seen = -flow.theta.detach()
+            found.append(seen.sum() if case.what == "total" else ((seen < 1) | (seen > case.most)).sum())
+        return torch.stack(found)
     network = Polynomial(case.theta)
     data = case.mean + torch.randn(4096, 1) * case.sd
     fit(process(case, cls, network), data, torch.optim.Adam(network.parameters(), lr=case.lr), case.steps, case.batch)
