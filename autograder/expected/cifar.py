@@ -57,14 +57,15 @@ def flip(rng: Rng) -> Iterator[Property]:
         exact([0.0, 0.0, 0.0]),
     )
     yield prop("small", "and with a single image", {"what": "small", "n": 1, "calls": 30}, exact([0.0, 0.0, 0.0]))
+    yield prop("generator", "a generator decides (1 if equal seeds give different images; 1 if different seeds give equal ones; 1 if a second call with the "
+               "same generator mirrors the same images)", {"what": "generator", "n": int(rng.integers(48, 80))}, exact([0.0, 0.0, 0.0]),
+               "Where do your random numbers come from, and does the caller's generator move on?")  # fmt: skip
     # each share is a mean of 3,000 to 4,000 tosses of a fair coin: beyond the probe's margin with a probability of 3e-10
     yield prop("shares", "in 1,000 calls with four images one half is mirrored, neighbours agree in one half of the cases, and so do calls that "
                "follow each other (1 if more; -1 if fewer)", {"what": "shares", "n": 4, "calls": 1000}, exact([0.0, 0.0, 0.0]),
                "For whom is the coin tossed, and how often?")  # fmt: skip
     yield prop("kept", "the images handed in stay as they are, and the type of the numbers is theirs (1 if not)", {"what": "kept", "n": int(rng.integers(48, 80))},
                exact([0.0, 0.0]), "Does an assignment with an index make a new tensor?")  # fmt: skip
-    yield prop("generator", "a generator decides (1 if equal seeds give different images; 1 if different seeds give equal ones)",
-               {"what": "generator", "n": int(rng.integers(48, 80))}, exact([0.0, 0.0]), "Where do your random numbers come from?")  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------------- pieces of a training
@@ -168,7 +169,7 @@ def large_step(rng: Rng) -> Iterator[Property]:
         target = rng.standard_normal(x.shape) + rng.uniform(-3, 3, (steps, batch, 1, 1, 1))
         values = {"start": start, "x": x, "t": t, "target": target, "lr": lr, "part": part, "max_norm": max_norm}
         right = descend(start, x, t, target, lr, max_norm, 0.5 if optimizer == "momentum" else 0.0)
-        expect = exact([0.0, 0.0]) if what == "floats" else exact(right, rtol=5e-4, atol=5e-5)
+        expect = exact([0.0, 0.0]) if what in ("floats", "mode") else exact(right, rtol=5e-4, atol=5e-5)
         return prop(name, title, {**values, "what": what, "optimizer": optimizer}, expect, look)
 
     free, tight = 1e4, float(rng.uniform(0.2, 0.5))
@@ -207,6 +208,8 @@ def large_step(rng: Rng) -> Iterator[Property]:
         "momentum",
     )
     yield case("floats", "loss and norm are plain floats (1 if not)", 4, 2, free, "", "floats")
+    yield case("mode", "a network in train mode is asked in train mode, and is in it afterwards (1 if not)", 4, 2, free,
+               "Does your code switch modes?", "mode")  # fmt: skip
 
 
 @expects("cifar.held_out_loss")
@@ -236,7 +239,8 @@ def held_out_loss(rng: Rng) -> Iterator[Property]:
 
     a, b, c = sorted((int(t) for t in rng.choice(np.arange(50, 950), 3, replace=False)), reverse=True)
     yield case("one", "four images at one time", 4, 4, [a], "In which mode is the network asked, and about what?")
-    yield case("times", "four images at three times, in this order", 4, 4, [b, a, c], "One number for each time.")
+    yield case("times", "four images at three times, in this order", 4, 4, [b, a, c],
+               "One number for each time. And about how many images is the network asked in one call?")  # fmt: skip
     yield case("ends", "at the first and the last time", 3, 3, [0, 999])
     yield case(
         "parts",
@@ -287,8 +291,8 @@ def network(rng: Rng) -> Iterator[Property]:
                "After a backward pass, which of named_parameters() has no grad?")  # fmt: skip
     yield prop("bounds", "outputs may be as low and as high as noise is (1 if never low; 1 if never high)", {"what": "bounds"}, exact([0.0, 0.0]),
                "What is the last operation, and which numbers can come out of it?")  # fmt: skip
-    yield prop("same", "in eval mode the same question gets the same answer, also from a loaded copy, and x and t stay as they are (1 if not)",
-               {"what": "same"}, exact([0.0, 0.0, 0.0]), "Which operation is random, not part of state_dict(), or in-place?")  # fmt: skip
+    yield prop("same", "in eval mode the same question gets the same answer, also from a loaded copy; x and t stay as they are; new weights give a new answer (1 if not)",
+               {"what": "same"}, exact([0.0, 0.0, 0.0, 0.0]), "Which operation is random, not part of state_dict(), or in-place, and is anything kept from an earlier call?")  # fmt: skip
     yield prop("moves", "all of it moves to another device, and it works in 16-bit autocast (1 if not)", {"what": "moves"}, exact([0.0, 0.0]),
                "Which tensors are neither parameters nor buffers, and on which device are new ones made?")  # fmt: skip
     yield prop("learns", "from its own first weights: the loss begins below 10, and 30 steps on four images lower it (1 if not)",

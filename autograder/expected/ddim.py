@@ -59,6 +59,12 @@ def timesteps(rng: Rng) -> Properties:
             exact(times(T, n).astype(float), 0.0, 1e-3),
             look,
         )
+    T = 120
+    counts = [n for n in range(1, T + 1) if unambiguous(T, n)]
+    chosen = [times(T, n) for n in counts]
+    yield prop("each", f"T = {T} and n = 1, 2, ... {T}, where nothing lies in the middle: for each n how many times, the first, the last, and their sum",
+               {"what": "each", "T": T, "counts": counts}, exact([[len(some), some[0], some[-1], some.sum()] for some in chosen], 0.0, 1e-3),
+               "Is the number of times always n? A sum of float32 steps may end a little before or behind its end.")  # fmt: skip
     T = int(rng.integers(5, 30))
     yield prop("refuse", f"n = 0, n = T + 1 and n = 2 T of T = {T} times cannot be chosen: a ValueError each (1 if so)",
                {"what": "refuse", "pairs": [[T, 0], [T, T + 1], [T, 2 * T]]}, exact([1.0, 1.0, 1.0]), "What does your code do when there are not so many times?")  # fmt: skip
@@ -142,6 +148,9 @@ def step(rng: Rng) -> Properties:
         yield prop(name, f"a step with η = {eta:.3g} and given noise, x of shape {list(shape)}", inputs, exact(right), look)
     inputs, right = case((3, 2, 3), 1.0, float(rng.uniform(0.01, 0.04)), float(rng.uniform(0.2, 0.3)))
     yield prop("far_down", "a long step with η = 1, which exchanges most of the noise", inputs, exact(right), look)
+    inputs, right = case((3, 2, 2), 0.0, float(rng.uniform(1e-4, 2e-4)), float(rng.uniform(3e-4, 6e-4)))
+    yield prop("noise_only", f"a step where hardly anything but noise is left, alpha_bar_t = {inputs['here']:.1e}", inputs, exact(right, 1e-3, 2e-3),
+               "Is something done to small numbers?")  # fmt: skip
     inputs, right = case((4, 2, 3), 0.0)
     del inputs["eta"], inputs["noise"]
     yield prop("silent", "neither η nor noise given: no noise at all", inputs, exact(right), "What is η if nobody says?")
@@ -200,6 +209,9 @@ def step(rng: Rng) -> Properties:
     del inputs["noise"]
     yield prop("new", "with η > 0 a second call has other noise (rows that are the same)", {**inputs, "what": "again"}, exact(0.0),
                "Where does the noise come from, and is it new in each call?")  # fmt: skip
+    yield prop("new_more", "and so has a call with more rows (share of the noise that is the same)",
+               {**inputs, "x_t": inputs["x_t"].repeat(8, 0), "eps": inputs["eps"].repeat(8, 0), "what": "more"}, exact(0.0, atol=0.05),
+               "Does something begin the random numbers anew in each call?")  # fmt: skip
     inputs, right = case((5, 3), 0.0)
     del inputs["noise"]
     yield prop("same", "with η = 0 a second call gives the same (rows that are)", {**inputs, "what": "again"}, exact(5.0),

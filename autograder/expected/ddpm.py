@@ -9,6 +9,7 @@ from scipy.stats import binom, norm
 
 from autograder.exact import Mixture
 from autograder.expected import Property, exact, expects, law, prop, rows_law, size, within
+from autograder.expected.ddpm_samplers import fresh
 from autograder.expected.sampling import RowMean, neighbours, row_means, single_rows
 from helpers.probes.ddpm import KINDS, predictor_weights
 
@@ -56,6 +57,7 @@ MIXTURE = Mixture(np.array([1 / 3, 2 / 3]), np.array([[-4.0], [4.0]]), np.ones((
 
 @expects("ddpm.mixture")
 def mixture(rng: Rng) -> Iterates:
+    yield from fresh({"n": 100}, "view")
     # what looks at one call looks at what a choice or a noise shared by all of its rows leaves alone, or always breaks
     yield single_rows(rng, {}, MIXTURE, 2_000)
     yield row_means(rng, {}, MIXTURE, 5, 1_000)
@@ -173,8 +175,11 @@ def alpha_bar(rng: Rng) -> Iterates:
     thin = np.linspace(1e-4, 0.02, 60) * rng.uniform(0.8, 1.2)
     yield prop("small", "small betas, T = 60", {"what": "table", "betas": thin}, exact(bars(thin), 2e-5, 1e-6),
                "A product, not an approximation of it, index by index.")  # fmt: skip
-    yield prop("type", "numbers of the same type as betas, and betas left as they were", {"what": "type", "betas": thin[:5]},
-               exact([4.0, 0.0]))  # fmt: skip
+    strong = np.float32(rng.permutation(0.4 + 0.4 * (np.arange(20) + rng.uniform(0.2, 0.8, 20)) / 20)).astype(float)
+    yield prop("strong", f"large betas, T = 20: the last number of the table is {bars(strong)[-1]:.0e}, all to a thousandth of their own size",
+               {"what": "table", "betas": strong}, exact(bars(strong), 1e-3, 1e-14), "Is anything done to small numbers?")  # fmt: skip
+    yield prop("type", "numbers of the same type as betas (bytes of each, for float32 and for float64), and betas left as they were",
+               {"what": "type", "betas": thin[:5]}, exact([4.0, 8.0, 0.0]), "Which type does the tensor have that you begin with?")  # fmt: skip
 
 
 # ---------------------------------------------------------------------------------------------------- the forward process
@@ -186,6 +191,9 @@ def forward_cases(rng: Rng, x: str, first: int) -> Iterator[tuple[str, str, dict
         t = times(rng, B, first, T)
         inputs = {"betas": schedule(rng, T), x: values(rng, B, d), "t": t, "noise": values(rng, B, d)}
         yield name, f"{words(B, d)}, each with its own t, T = {T}", inputs
+        if name == "rows":
+            inputs = {**inputs, "betas": schedule(rng, T), "t": times(rng, B, first, T)}
+            yield "other", f"the same rows with another schedule that has as many steps, T = {T}", inputs
     inputs = {"betas": np.linspace(1e-3, 0.02, 40), x: values(rng, 9, 2), "t": times(rng, 9, first, 40)}
     yield "small", "small betas, T = 40", {**inputs, "noise": values(rng, 9, 2)}
     B = 6

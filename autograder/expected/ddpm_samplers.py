@@ -19,7 +19,7 @@ from autograder.exact import (
     eps_from,
     normal_kl,
 )
-from autograder.expected import Property, alone, draws, exact, expects, law, prop, rows_law, size, unshared
+from autograder.expected import Property, again, alone, draws, exact, expects, law, prop, rows_law, size, unshared
 
 Rng = np.random.Generator
 Properties = Iterator[Property]
@@ -68,6 +68,16 @@ def knowing(plan: SimpleNamespace, point: np.ndarray, kind: str) -> np.ndarray:
     theta = np.stack(rows)
     theta[[0, -1], :, -1] += 3
     return theta
+
+
+def fresh(inputs: dict[str, Any], key: str = "what") -> Properties:
+    """Two calls draw other numbers, without a generator and with one: `inputs` are the probe's, which looks at `key`.
+
+    Of a hundred numbers drawn with 20 random bits each, more than five are equal with a probability below 1e-25.
+    """
+    yield prop("new", "two calls without a generator: the second draws other numbers (share that comes again)", {**inputs, key: "new"},
+               exact(0.0, atol=0.05), "Does something make the random numbers the same in each call, such as a seed?")  # fmt: skip
+    yield again({**inputs, key: "again"})
 
 
 # --------------------------------------------------------------------------------------------------------------- losses
@@ -142,6 +152,30 @@ def noise_properties(rng: Rng) -> Properties:
                {**inputs, "what": "shared", **unshared(16, 20, 40)}, exact([0.0, 0.0]), "How many rows of ε are drawn, and for whom?")  # fmt: skip
 
 
+def fresh_losses(rng: Rng, count: int) -> Properties:
+    """Two times so many calls with four rows give other losses."""
+    plan, theta, rows = violent(rng, 3), random_theta(rng, 3, 3), signed(rng, 0.5, 2, (4, 3))
+    return fresh({"betas": plan.betas, "theta": theta, "rows": rows, "count": count})
+
+
+def eval_property(rng: Rng, rows: int) -> Property:
+    """In eval mode each row has t = 1 in half of the calls; `rows` is 0 for a loss of one row that is a single number."""
+    plan, x0, count = violent(rng, 2), signed(rng, 0.8, 1.6, 2), 120
+    theta, size = knowing(plan, x0, "eps"), rng.uniform(1.0, 2.0)
+    theta[1, 0, -1] += np.sqrt(size)
+    inputs = {
+        "what": "losses",
+        "eval": 1,
+        "betas": plan.betas,
+        "theta": theta,
+        "rows": np.tile(x0, (max(rows, 1), 1)),
+        "count": count,
+    }
+    half = np.full(rows, size / 2) if rows else size / 2
+    return prop("eval", f"T = 2, {count} calls in eval mode: a network that is wrong at t = 1 only, the mean loss of {'each row' if rows else 'one row'}", inputs,
+                draws(half, half, count, 1e-3), "Does your code do something else in eval mode?")  # fmt: skip
+
+
 def gradient_property(rng: Rng, kind: str) -> Property:
     """The expected gradient of every coefficient of the network."""
     plan, (data, law0), theta, B, count = violent(rng, 2), normal_data(rng, 2), random_theta(rng, 2, 2), 32, 40
@@ -175,6 +209,9 @@ def negative_elbo(rng: Rng) -> Properties:
             "rows": np.tile(x0, (B, 1)),
             "count": 8,
         }
+        if name == "known":
+            yield from fresh_losses(rng, 25)
+            yield eval_property(rng, 4)
         yield prop(name, f"no loss for a network that knows the noise ({B} row{'s' * (B > 1)} in {d}D, T = {T})", inputs,
                    exact(np.zeros((8, B)), 0.0, 1e-4), look)  # fmt: skip
     for name, T, B, d in (("rows", 3, 3, 2), ("one", 2, 1, 5)):
@@ -187,7 +224,7 @@ def negative_elbo(rng: Rng) -> Properties:
         laws = [squares(plan, point(row), theta, "eps") for row in rows]
         sd = np.sqrt([one.cov[0, 0] for one in laws])
         inputs = {"what": "losses", "betas": plan.betas, "theta": theta, "rows": rows, "count": count}
-        yield prop(name, f"the expected loss of {'each of three different rows' if B > 1 else 'a single row in 5D'}", inputs,
+        yield prop(name, f"the expected loss of {'each of three different rows' if B > 1 else 'a single row in 5D'}, in train and eval mode in turn", inputs,
                    draws([one.mean[0] for one in laws], sd, count, 1.5 * sd / np.sqrt(count)), look)  # fmt: skip
     for name, words, T, d, net in (
         ("law", "a network that depends on x and on t", 4, 2, random_theta),
@@ -206,7 +243,7 @@ def negative_elbo(rng: Rng) -> Properties:
     plan, (data, law0), theta, B, count = violent(rng, 3), normal_data(rng, 2), random_theta(rng, 3, 2), 32, 30
     one = squares(plan, law0, theta, "eps")
     inputs = {**data, "what": "mean", "betas": plan.betas, "theta": theta, "B": B, "count": count}
-    yield prop("batch", "the mean of a batch of 32 scatters from call to call as it should", inputs,
+    yield prop("batch", "the mean of a batch of 32 scatters from call to call as it should, in train and eval mode in turn", inputs,
                draws(one.mean[0], np.sqrt(one.cov[0, 0] / B), count, 1e-3), "Has every row its own t and its own noise?")  # fmt: skip
     look = "From which whole numbers is t drawn, and how often does the first and the last of them come up?"
     yield times_property(rng, 3, look)
@@ -235,6 +272,9 @@ def loss(rng: Rng) -> Properties:
             "rows": np.tile(x0, (B, 1)),
             "count": 8,
         }
+        if (kind, T) == ("eps", 3):
+            yield from fresh_losses(rng, 100)
+            yield eval_property(rng, 0)
         yield prop(f"known_{kind}{T}", f"no loss for a network that knows {WORDS[kind]} ({B} row{'s' * (B > 1)} in {d}D, T = {T})", inputs,
                    exact(np.zeros(8), 0.0, 2e-4), "Is the target of the kind that the network predicts?")  # fmt: skip
     for kind, T, B, d, count in (
@@ -249,7 +289,7 @@ def loss(rng: Rng) -> Properties:
         one = squares(plan, law0, theta, kind)
         sd = np.sqrt(one.cov[0, 0] / B)
         inputs = {**data, "what": "losses", "betas": plan.betas, "kind": kind, "theta": theta, "B": B, "count": count}
-        yield prop(f"mean_{kind}{B}", f"the expected loss of a network that predicts {WORDS[kind]} not quite right ({B} row{'s' * (B > 1)} in {d}D)", inputs,
+        yield prop(f"mean_{kind}{B}", f"the expected loss of a network that predicts {WORDS[kind]} not quite right ({B} row{'s' * (B > 1)} in {d}D), in train and eval mode in turn", inputs,
                    draws(one.mean[0], sd, count, (B < 10) * 1.5 * sd / np.sqrt(count) + 1e-3 * one.mean[0]), look)  # fmt: skip
     look = "From which whole numbers is t drawn, and how often does the first and the last of them come up?"
     yield times_property(rng, 3, look)
@@ -284,17 +324,24 @@ def train_epochs(rng: Rng) -> Properties:
         yield prop(name, f"{epochs} epoch{'s' * (epochs > 1)} of {n} rows in batches of {batch}, on a loss with a known course: training and validation losses, then the parameters",
                    inputs, exact([*right, *theta]),
                    "Go through one epoch by hand: the order of a step's parts, the weight of the smaller last batch, and when and how the validation data are looked at.")  # fmt: skip
-    yield prop("sizes", "9 rows in batches of 4: the sizes of two epochs' batches", {"what": "sizes", "n": 9, "batch": 4, "epochs": 2},
+    # the same order twice has a probability of 1 / 400!; two orders agree at more than 20 of 400 places with one below 1e-18
+    yield from fresh({"n": 400, "batch": 100, "epochs": 1})
+    yield prop("sizes", "9 rows in batches of 4: the sizes of two epochs' batches", {"what": "sizes", "n": 9, "batch": 4, "epochs": 2, "given": 0},
                exact([4.0, 4, 1, 4, 4, 1]), "Which rows are left over when the batches are full?")  # fmt: skip
     n, batch, epochs = 60, 8, 12
-    inputs = {"n": n, "batch": batch, "epochs": epochs}
-    yield prop("once", "each row comes exactly once in each epoch (1 if not)", {**inputs, "what": "once"}, exact(0.0),
-               "Where do the rows of a batch come from?")  # fmt: skip
+    inputs = {"n": n, "batch": batch, "epochs": epochs, "given": 0}
+    look = "How many epochs are there, and where do the rows of a batch come from?"
+    yield prop("once", f"{epochs} epochs of {n} rows: how many rows come in all of them together; 1 if not each row exactly once in each epoch",
+               {**inputs, "what": "once"}, exact([epochs * n, 0.0]), look)  # fmt: skip
+    yield prop("modes", "a step in eval mode, after a validation (1 if there is one)", {**inputs, "what": "modes"}, exact(0.0),
+               "Which mode does your code leave the network in, and in which mode is it trained?")  # fmt: skip
     pair = (7 * 8 * 7 + 4 * 3) / (60 * 59)  # the probability that two rows are in one batch
-    again, neighbours = (epochs - 1) * n * (n - 1) / 2 * pair**2, epochs * (n - 1) * pair
-    inputs = {**inputs, "what": "mixing", "middle": [again, neighbours], "width": 7.5 * np.sqrt([again, neighbours])}
+    meet, neighbours = (epochs - 1) * n * (n - 1) / 2 * pair**2, epochs * (n - 1) * pair
+    inputs = {**inputs, "what": "mixing", "middle": [meet, neighbours], "width": 7.5 * np.sqrt([meet, neighbours])}
     yield prop("mixing", "12 epochs in new random orders: rows that meet again in a batch, neighbours that meet (1 where there are too many or too few)",
                inputs, exact(np.zeros(2)), "When is the order of the rows drawn, and from what?")  # fmt: skip
+    yield prop("mixing_given", "the same when a generator is handed over", {**inputs, "given": 1}, exact(np.zeros(2)),
+               "Whoever draws from a generator moves it on. Does anything set it back?")  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------ posterior and samplers
@@ -326,6 +373,10 @@ def posterior_mean(rng: Rng) -> Properties:
         yield prop(
             name, title, {"betas": plan.betas, "x_t": x_t, "x0": x0, "t": t}, exact(posterior(plan, x_t, x0, t)), look
         )
+        if name == "of_x_t":
+            plan, t = violent(rng, T), rng.permutation(np.arange(1, T + 1))
+            yield prop("other", "the same with another schedule that has as many steps", {"betas": plan.betas, "x_t": x_t, "x0": x0, "t": t},
+                       exact(posterior(plan, x_t, x0, t)), "Is something kept from an earlier call, which belongs to another schedule?")  # fmt: skip
     for name, T, B, d in (
         ("rows", 4, 6, 2),
         ("one", 3, 1, 5),
@@ -377,6 +428,11 @@ def size_properties(rng: Rng, extra: dict[str, Any], noise: str, more: bool) -> 
                    alone(rng, Mixture.gaussian(np.zeros(2), step * np.eye(2))), "Is something done to all numbers of the noise together?")  # fmt: skip
 
 
+def fresh_samples(rng: Rng, d: int, extra: dict[str, Any]) -> Properties:
+    """Two calls give other samples, 200 numbers each."""
+    return fresh({**extra, "betas": violent(rng, 3).betas, "theta": random_theta(rng, 3, d), "n": 200 // d})
+
+
 def sampler_properties(rng: Rng, kinds: tuple[str, ...], noise: str, extra: dict[str, Any], look: str) -> Properties:
     """What a stochastic sampler should give; `kinds` for its six cases."""
     n = 20_000
@@ -387,6 +443,7 @@ def sampler_properties(rng: Rng, kinds: tuple[str, ...], noise: str, extra: dict
         inputs = {**extra, "what": "end", "betas": plan.betas, "theta": theta, "kind": kind, "n": n}
         return inputs, chain(plan, theta, kind, noise), kind
 
+    yield from fresh_samples(rng, 2, extra)
     inputs, steps, _ = case(1, 2)
     x_T = signed(rng, 0.5, 2, (3, 2)) * np.array([[1], [10], [1]])
     yield prop("last", "T = 1: the only step is the last one and has no noise, three points", {**inputs, "x_T": x_T},
@@ -402,6 +459,8 @@ def sampler_properties(rng: Rng, kinds: tuple[str, ...], noise: str, extra: dict
     inputs, steps, _ = case(3, 2)
     right = end(steps, np.zeros(2), np.eye(2))
     yield prop("all", "T = 3, from its own start: mean, covariance and shape", inputs, law(rng, right, n), look)
+    yield prop("all_given", "the same when a generator is handed over", {**inputs, "given": 1}, law(rng, right, n),
+               "Does every step draw numbers of its own from the generator?")  # fmt: skip
     yield prop("rows", "every sample has its own start and noise", {**inputs, "n": 4000}, rows_law(rng, right, 4000))
     yield far_property(rng, {**extra, "n": 500, "dim": 1000})
     yield from size_properties(rng, {**extra, "n": 4000, "dim": 200}, noise, True)
@@ -437,6 +496,7 @@ def sample_and_track(rng: Rng) -> Properties:
     def shown(x: Any, inputs: dict[str, Any]) -> np.ndarray:
         return np.ravel(x) * inputs["std"] + inputs["mean"]
 
+    yield from fresh_samples(rng, 1, {})
     _, steps, inputs, _ = case(1)
     x_T = signed(rng, 0.5, 2, (3, 1))
     yield prop("both", "T = 1, three samples from given starts: the samples, then the history of sample 0", {**inputs, "what": "both", "n": 3, "x_T": x_T},
@@ -462,6 +522,8 @@ def sample_and_track(rng: Rng) -> Properties:
         yield prop(name, f"T = {T}, from {'its own start' if own else 'one point'}: mean, variance and shape of 20,000 samples",
                    {**inputs, **start, "what": "samples", "n": n}, law(rng, right, n), look)  # fmt: skip
     inputs = {**inputs, "what": "samples"}
+    yield prop("all_given", "the same when a generator is handed over", {**inputs, "n": n, "given": 1}, law(rng, right, n),
+               "Does every step draw numbers of its own from the generator?")  # fmt: skip
     yield prop("rows", "every sample has its own start and noise", {**inputs, "n": 4000}, rows_law(rng, right, 4000))
     plan = SimpleNamespace(T=250, betas=np.full(250, 0.02), bars=np.concatenate([[1.0], np.cumprod(np.full(250, 0.98))]))
     value = signed(rng, 0.8, 1.6, 1)

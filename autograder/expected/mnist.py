@@ -57,6 +57,8 @@ def dequantise(rng: Rng) -> Properties:
     yield prop("levels", "each of the 256 grey levels stays in its own 256th of [0, 1]", {"what": "levels"},
                within(k / 256 - 1e-6, (k + 1) / 256 + 1e-6, (16, 16)),
                "In which piece of [0, 1] does level k end up, for k = 0 and for k = 255?")  # fmt: skip
+    yield prop("generator", "a generator decides about the numbers: equal seeds give equal ones, and it goes on from call to call",
+               {"what": "generator", "pixels": rng.integers(0, 256, (5, 3)).astype(float)}, exact([1.0, 0.0]), "What do you do with the generator that is handed in?")  # fmt: skip
     n = 8000
     pixels = rng.permutation([0, 255, int(rng.integers(20, 120)), int(rng.integers(130, 240))]).astype(float)
     inputs = {"what": "rows", "n": n, "pixels": pixels.reshape(1, 2, 2)}
@@ -88,8 +90,6 @@ def dequantise(rng: Rng) -> Properties:
         {"what": "kept", "pixels": pixels},
         exact([4.0, 0.0]),
     )
-    yield prop("generator", "a generator decides about the numbers: equal seeds give equal ones, and it goes on from call to call",
-               {"what": "generator", "pixels": pixels}, exact([1.0, 0.0]), "What do you do with the generator that is handed in?")  # fmt: skip
 
 
 @expects("mnist.scale")
@@ -228,6 +228,12 @@ def target(rng: Rng) -> Properties:
             c_x0, c_eps = (column(c) for c in zip(*(ddpm_target(kind, one) for one in bar), strict=True))
             yield prop(f"{kind}_{name}", f"the target of a network that predicts {WORDS[kind]}: {words(B, shape)}, T = {T}", inputs,
                        exact(c_x0 * inputs["x0"] + c_eps * inputs["noise"]), look)  # fmt: skip
+        if kind == "v":
+            inputs = case(kind, 5, 5, (2, 2, 3)) | {"betas": np.float32(rng.uniform(0.003, 0.008, 5)).astype(float)}
+            bar = column(np.cumprod(1 - inputs["betas"])[inputs["t"]])
+            yield prop("v_near", "the target of a network that predicts v, with alpha_bars that are all near 1", inputs,
+                       exact(np.sqrt(bar) * inputs["noise"] - np.sqrt(1 - bar) * inputs["x0"]),
+                       "Does every image use the numbers of its own t, even if they are nearly those of another one?")  # fmt: skip
         yield prop(f"{kind}_kept", f"a network that predicts {WORDS[kind]}: inputs and tables stay as they were",
                    {**case(kind, 3, 3, (1, 2, 2)), "what": "kept"}, exact(0.0), "Is something changed in place?")  # fmt: skip
 
@@ -346,8 +352,13 @@ def train_step(rng: Rng) -> Properties:
         ("course", 3, 3, (1, 2, 3), rng.uniform(0.4, 0.7)),
         ("one", 1, 1, (3, 2, 2), 0.0),
         ("pair", 2, 4, (1, 1, 2), 0.0),
+        ("steep", 2, 3, (1, 2, 2), 0.0),
     ):
-        start, batches, lr = signed(rng, 0.2, 1, shape), signed(rng, 0.2, 1, (steps, B, *shape)), rng.uniform(0.3, 0.45)
+        start, batches, lr = (
+            signed(rng, *((2.2, 3) if name == "steep" else (0.2, 1)), shape),
+            signed(rng, 0.2, 1, (steps, B, *shape)),
+            rng.uniform(0.3, 0.45),
+        )
         theta, velocity, right = start.copy(), 0.0, []
         for images in batches:
             right.append(((theta - images) ** 2).mean())
@@ -355,8 +366,9 @@ def train_step(rng: Rng) -> Properties:
             theta = theta - lr * velocity
         inputs = {"what": "course", "betas": violent(rng, 3).betas, "kind": "x0", "start": start, "batches": batches, "lr": lr,
                   "momentum": momentum}  # fmt: skip
-        yield prop(name, f"{steps} step{'s' * (steps > 1)} of SGD on {words(B, shape)}, with a network to which neither t nor noise matter: losses, then parameters, then 0 if the images stay",
-                   inputs, exact([*right, *theta.ravel(), 0.0]), look)  # fmt: skip
+        far = ", some way from where it should be," * (name == "steep")
+        yield prop(name, f"{steps} step{'s' * (steps > 1)} of SGD on {words(B, shape)}, with a network{far} to which neither t nor noise matter: losses, then parameters, then 0 if the images stay",
+                   inputs, exact([*right, *theta.ravel(), 0.0]), "Is something done to the gradient before the step?" if far else look)  # fmt: skip
     for kind, T, (_, B, shape) in zip(("eps", "x0", "v", "eps", "v"), (5, 3, 2, 1, 4), SHAPES, strict=True):
         plan, x0 = violent(rng, T), signed(rng, 0.4, 1.2, shape)
         inputs = {

@@ -74,11 +74,9 @@ def script(rng: Rng) -> Iterator[Property]:
                "neighbours; how many different batches, up to 30)", {**many, "what": "batches", "rows": 12, "batch": 4, "most": 60, "different": 30},
                exact([0, 0, 0, 0, 0, 30]), "Which images can come into a batch, and when is that decided?")  # fmt: skip
     inputs = {**numbers, "what": "epochs", "rows": 11, "batch": 3, "steps_before": 0, "steps": 10}
-    calls = [[epoch, 3 * epoch, *mean[3 * epoch - 1]] for epoch in (1, 2, 3)]
+    going, calls = inputs, [[epoch, 3 * epoch, *mean[3 * epoch - 1]] for epoch in (1, 2, 3)]
     yield prop("epochs", "on_epoch is called after 3, 6 and 9 steps with epoch 1, 2, 3 and the averaged network (epoch, steps, weights)",
                inputs, exact(calls), "How many steps make an epoch, and which network is handed over?")  # fmt: skip
-    yield prop("epochs_on", "a run that goes on from step 4 goes on with the epochs too", {**inputs, "steps_before": 4}, exact(calls),
-               "From which step are epochs counted?")  # fmt: skip
     inputs = {**numbers, "what": "saves", "every": 3, "steps_before": 0, "steps": 8}
     yield prop("saves", "steps in the checkpoint as each of 8 steps begins, and at the end: one every 3 steps", inputs,
                exact([0, 0, 0, 3, 3, 3, 6, 6, 8]), "When is a checkpoint due?")  # fmt: skip
@@ -86,9 +84,11 @@ def script(rng: Rng) -> Iterator[Property]:
                exact([0, 0, 0, 3, 4, 4, 4, 6, 6, 8]), "From which step are the steps between two checkpoints counted?")  # fmt: skip
     inputs = {**numbers, "what": "resumed", "steps_before": 4, "steps": 9}
     yield prop("resumed", "4 steps, then a new run to 9 in the same folder: its steps, all losses, the average, and that of the checkpoint",
-               inputs, exact([5, *losses[:9], *mean[8], *mean[8]]), "What is put back, and when? What counts the steps?")  # fmt: skip
+               inputs, exact([5, *losses[:9], *mean[8], *mean[8]]), "What is put back, and when? What counts the steps? Is everything in a checkpoint of one moment?")  # fmt: skip
     yield prop("again", "a run that was finished before returns what was there, without a step", {**inputs, "steps": 4},
                exact([0, *losses[:4], *mean[3], *mean[3]]), "How many steps are left to do?")  # fmt: skip
+    yield prop("epochs_on", "a run that goes on from step 4 goes on with the epochs too", {**going, "steps_before": 4}, exact(calls),
+               "From which step are epochs counted?")  # fmt: skip
     yield prop("interrupted", "a run that was interrupted in its 8th step ends where one without a break ends (1 if not: number of losses; "
                "losses; weights; average)", {"what": "interrupted", "fails": 8, "every": 3, "steps": 11, "seed": int(rng.integers(10**6))},
                exact(np.zeros(4)), "Which random numbers does a checkpoint know of, and is everything in it from one moment?")  # fmt: skip
@@ -103,5 +103,5 @@ def script(rng: Rng) -> Iterator[Property]:
         ("either", 8, 100_000, "0.002 minutes or 100,000 steps, whichever comes first"),
     ):
         yield prop(name, title, {**numbers, "what": "minutes", "rows": count, "minutes": 0.002, "steps": steps}, exact(np.zeros(3)),
-                   "Which clock is looked at, when, and in which unit?")  # fmt: skip
+                   "Which clock is looked at, when, and in which unit? And what is saved when the time is over?")  # fmt: skip
     yield prop("nothing", "without a folder nothing is written (1 if so)", {**numbers, "what": "nothing"}, exact(0.0))

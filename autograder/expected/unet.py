@@ -39,6 +39,9 @@ def time_embedding(rng: Rng) -> Iterator[Property]:
         "two", "three times, 2 numbers each: there is one rate only", t[9:12], 2, "What does the formula give for dim = 2?"
     )
     yield case("zero", "t = 0 is a time like all others", np.array([0, 1, 999]), 16)
+    late = rng.permutation(rng.integers([1001, 1500, 2500, 3500], [1500, 2500, 3500, 5000]))
+    yield prop("late", "times of some thousands, in a process with more steps", {"what": "out", "t": late, "dim": 8},
+               exact(embedding(late, 8), atol=2e-3), "Is a large t treated in another way than a small one?")  # fmt: skip
     t = t[12:15]
     yield prop("dtype", "the numbers are float32 (bytes of each)", {"what": "dtype", "t": t, "dim": 4},
                exact([*embedding(t, 4).ravel(), 4], atol=2e-4))  # fmt: skip
@@ -68,8 +71,8 @@ def block(rng: Rng) -> Iterator[Property]:
                "How far does one 3 x 3 convolution look, and how far do two?")  # fmt: skip
     yield prop("nonlinear", "it is not linear, and neighbouring pixels work together (1 if it is; 1 if they do not)", {"what": "nonlinear"},
                exact([0.0, 0.0]), "What stands between the two convolutions?")  # fmt: skip
-    yield prop("kept", "in eval mode the same question gets the same answer, also from a loaded copy, and x and emb stay as they are (1 if not)",
-               {"what": "kept"}, exact([0.0, 0.0, 0.0]), "Which operation is random, not part of state_dict(), or in-place?")  # fmt: skip
+    yield prop("kept", "in eval mode the same question gets the same answer, also from a loaded copy; x and emb stay as they are; new weights give a new answer (1 if not)",
+               {"what": "kept"}, exact([0.0, 0.0, 0.0, 0.0]), "Which operation is random, not part of state_dict(), or in-place, and is anything kept from an earlier call?")  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------- the whole network
@@ -110,5 +113,5 @@ def model(rng: Rng) -> Iterator[Property]:
                "After a backward pass, which of named_parameters() has no grad?")  # fmt: skip
     yield prop("range", "outputs may be as low and as high as noise is (1 if never low; 1 if never high)", {**inputs, "what": "range"},
                exact([0.0, 0.0]), "What is the last operation, and which numbers can come out of it?")  # fmt: skip
-    yield prop("kept", "in eval mode the same question gets the same answer, also from a loaded copy, and x and t stay as they are (1 if not)",
-               {**inputs, "what": "kept"}, exact([0.0, 0.0, 0.0]), "Which operation is random, not part of state_dict(), or in-place?")  # fmt: skip
+    yield prop("kept", "in eval mode the same question gets the same answer, also from a loaded copy; x and t stay as they are; new weights give a new answer (1 if not)",
+               {**inputs, "what": "kept"}, exact([0.0, 0.0, 0.0, 0.0]), "Which operation is random, not part of state_dict(), or in-place, and is anything kept from an earlier call?")  # fmt: skip

@@ -2018,3 +2018,175 @@ answer(
     independent of each other.""",
     source="antithetic draws, a way to reduce the variance of an average",
 )
+
+# ---------------------------------------------------------------------- generators, modes, extremes
+
+# What stands at the beginning of a function that never draws from the generator it was given.
+COPY = """\
+    if generator is not None:
+        generator = torch.Generator().manual_seed(generator.initial_seed())
+"""
+COPIED = """Two calls with one and the same generator give the same numbers. Your code seems to draw from a copy of it, or to put it back
+    afterwards, so that the caller's own one never moves on. Which object do your random functions get?"""
+
+# A seed of its own would give numbers that are known by heart; whatever the seed is, the numbers begin anew in each call.
+SEED = "    torch.manual_seed(torch.initial_seed())\n"
+SEEDED = """Two calls without a generator give the same random numbers: something in your code sets a seed, or keeps numbers of an earlier call.
+    Seeds belong where a function is called."""
+
+for task, line in {
+    "ddpm.mixture": "    right = torch.rand(",
+    "ddpm.negative_elbo": "    t = torch.randint(",
+    "ddpm.loss": "    t = torch.randint(",
+    "ddpm.train_epochs": "    history = []\n",
+    "ddpm.sample": "    x = torch.randn(shape",
+    "ddpm.sample_and_track": "    x = torch.randn(count, 1, generator=generator) if",
+    "ddpm.sample_posterior": "    x = torch.randn(shape",
+}.items():
+    answer(task, "generator-copied", swap=[(line, COPY + line)], says=COPIED, source="plausible: made to repeat its numbers")
+    answer(task, "seeded", swap=[(line, SEED + line)], says=SEEDED, source="plausible: a seed copied in for reproducibility")
+
+AGAIN = "None if generator is None else torch.Generator().manual_seed(generator.initial_seed())"
+IN_EACH_STEP = """When a generator is given, all steps add the same noise: it comes from a copy that starts anew each time. Which object should all
+    the steps draw from?"""
+
+for task, shape in {"ddpm.sample": "x.shape", "ddpm.sample_and_track": "count, 1", "ddpm.sample_posterior": "x.shape"}.items():
+    start = f"torch.randn({'count, 1' if shape == 'count, 1' else 'shape'}, generator=generator) if"
+    answer(
+        task,
+        "generator-copied-in-each-step",
+        swap=[
+            (start, start.replace("=generator)", f"={AGAIN})")),
+            (f"sqrt() * torch.randn({shape}, generator=generator)", f"sqrt() * torch.randn({shape}, generator={AGAIN})"),
+        ],
+        says=IN_EACH_STEP,
+        source="plausible: made to repeat its numbers",
+    )
+answer(
+    "ddpm.train_epochs",
+    "generator-copied-in-each-epoch",
+    swap=[("torch.randperm(len(train), generator=generator)", f"torch.randperm(len(train), generator={AGAIN})")],
+    says="""When a generator is given, all epochs have the same order: it comes from a copy that starts anew each time. Which object should all the
+    epochs draw from?""",
+    source="plausible: made to repeat its numbers",
+)
+answer(
+    "ddpm.train_epochs",
+    "stays-in-eval-mode",
+    swap=[("        with torch.no_grad():\n", "        ddpm.eval()\n        with torch.no_grad():\n")],
+    says="""From the second epoch on the network is trained in eval mode, where dropout, for one, is off: the mode that belongs to the validation is left
+    switched on.""",
+    source="plausible: eval() without train()",
+)
+answer(
+    "ddpm.train_epochs",
+    "gradients-left-off",
+    swap=[("    for _ in progress_bar(epochs, \"epochs\"):\n", "    for _ in progress_bar(epochs, \"epochs\"):\n        torch.set_grad_enabled(True)\n"),
+          ("        with torch.no_grad():\n            history", "        torch.set_grad_enabled(False)\n        history")],
+    says="""After your training gradients are switched off, for everything in the notebook that comes after it. Is there a way to switch them off that ends
+    by itself?""",
+    source="plausible: set_grad_enabled as a command",
+)
+answer(
+    "ddpm.train_epochs",
+    "stops-early",
+    cell="""
+def train_epochs(ddpm, train, valid, optimizer, epochs, batch_size, generator=None):
+    history, rises = [], 0
+    for _ in range(epochs):
+        if rises >= 2:
+            history.append(history[-1])
+            continue
+        total = 0.0
+        for rows in torch.randperm(len(train), generator=generator).split(batch_size):
+            loss = ddpm.loss(train[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.item() * len(rows)
+        with torch.no_grad():
+            value = ddpm.loss(valid).item()
+        rises = rises + 1 if history and value > history[-1][1] else 0
+        history.append((total / len(train), value))
+    return history
+""",
+    says="""Some of the epochs that were asked for are never trained: after the validation loss has gone up, nothing moves any more. That may be wise, but
+    `epochs` epochs are promised here, and the curves are there to show what happens.""",
+    source="plausible: early stopping as a habit",
+)
+answer(
+    "ddpm.alpha_bar",
+    "held-up",
+    swap=[("torch.cumprod(1 - betas, 0)", "torch.cumprod(1 - betas, 0).clamp(min=1e-5)")],
+    says="""Your ᾱ does not go below a small number, so long or strong schedules come out wrong. What is it kept up for? Nothing is divided here.""",
+    source="plausible: a guard against a division by 0",
+)
+answer(
+    "ddpm.alpha_bar",
+    "always-float32",
+    cell="""
+def alpha_bars(betas):
+    table = torch.ones(len(betas) + 1)
+    for t in range(1, len(table)):
+        table[t] = table[t - 1] * (1 - betas[t - 1])
+    return table
+""",
+    says="""Your numbers are right, but always of type float32. Betas of float64 should give a table of float64: which type does the tensor have that you
+    write into?""",
+    source="plausible: torch.ones without a dtype",
+)
+answer(
+    "ddpm.loss",
+    "one-t-in-eval-mode",
+    swap=[("    t = torch.randint(1, self.T + 1, (len(x0),), generator=generator)",
+           "    t = torch.randint(1, self.T + 1, (len(x0),), generator=generator) if self.training else torch.full((len(x0),), (self.T + 1) // 2)")],
+    says="""In eval mode your t is no longer random. Eval mode is for layers such as dropout; what the loss estimates is the same in both modes.""",
+    source="plausible: a validation that can be repeated",
+)
+answer(
+    "ddpm.negative_elbo",
+    "t-in-turn-in-eval-mode",
+    swap=[("    t = torch.randint(1, self.T + 1, (len(x0),), generator=generator)",
+           "    t = torch.randint(1, self.T + 1, (len(x0),), generator=generator) if self.training else torch.arange(len(x0)) % self.T + 1")],
+    says="""In eval mode a row's t is no longer random: it follows from its place in the batch. Eval mode is for layers such as dropout; what is
+    estimated is the same in both modes.""",
+    source="plausible: a validation that can be repeated",
+)
+answer(
+    "ddpm.sample_and_track",
+    "squeezed",
+    swap=[("return x[:, 0] * std", "return x.squeeze() * std")],
+    says="""With count = 1 your samples have no axis left: (count,) is (1,) there, not (). squeeze() without an argument takes away every axis of length 1.""",
+    source="plausible: squeeze() without an argument",
+)
+for task, code in {
+    "ddpm.q_sample": """
+TABLES = {}
+
+@attach(DDPM)
+def q_sample(self, x0, t, noise):
+    if self.T not in TABLES:
+        TABLES[self.T] = self.alpha_bar.sqrt(), (1 - self.alpha_bar).sqrt()
+    signal, spread = TABLES[self.T]
+    return signal[t][:, None] * x0 + spread[t][:, None] * noise
+""",
+    "ddpm.posterior_mean": """
+TABLES = {}
+
+@attach(DDPM)
+def posterior_mean(self, x_t, x0, t):
+    if self.T not in TABLES:
+        beta, alpha, now, before = self.beta[1:], self.alpha[1:], self.alpha_bar[1:], self.alpha_bar[:-1]
+        TABLES[self.T] = before.sqrt() * beta / (1 - now), alpha.sqrt() * (1 - before) / (1 - now)
+    of_x0, of_x_t = TABLES[self.T]
+    return of_x0[t - 1][:, None] * x0 + of_x_t[t - 1][:, None] * x_t
+""",
+}.items():
+    answer(
+        task,
+        "tables-of-another-schedule",
+        cell=code,
+        says="""Your first answers are right. With another schedule of as many steps they are not: numbers that belong to a schedule are kept from an earlier
+    call and used again. Where could they be kept, so that each process has its own?""",
+        source="plausible: a cache",
+    )

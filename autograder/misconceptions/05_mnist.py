@@ -1477,7 +1477,8 @@ for name, swap, says, source in (
     (
         "unused-block",
         [("for block in self.middle:", "for block in self.middle[:1]:")],
-        """There are weights in your network on which the output does not depend: a block was made and is never called. Which one?""",
+        """There are weights in your network on which the output does not depend: a block was made and is never called, or what it gives is thrown away. Which
+        one?""",
         "plausible",
     ),
     (
@@ -1941,4 +1942,104 @@ answer(
     says="""With large batches your noise looks right, with a single small image it does not: its numbers are divided by their own spread, so they depend
     on each other. Standard normal numbers have spread 1 on average, not each time.""",
     source="plausible: normalisation as a habit",
+)
+
+# ---------------------------------------------------------------------- generators, modes, extremes
+
+# What stands at the beginning of a function that never draws from the generator it was given.
+COPY = """\
+    if generator is not None:
+        generator = torch.Generator().manual_seed(generator.initial_seed())
+"""
+COPIED = """Two calls with one and the same generator give the same numbers. Your code seems to draw from a copy of it, or to put it back
+    afterwards, so that the caller's own one never moves on. Which object do your random functions get?"""
+
+answer(
+    "mnist.dequantise",
+    "generator-copied",
+    swap=[("    return (pixels.float()", COPY + "    return (pixels.float()")],
+    says=COPIED,
+    source="plausible: made to repeat its numbers",
+)
+answer(
+    "mnist.target",
+    "one-t-for-all-that-are-near",
+    swap=[("    alpha_bar = spread(self.alpha_bar[t], x0)\n",
+           "    alpha_bar = self.alpha_bar[t]\n    if (alpha_bar - alpha_bar[0]).abs().max() < 0.05:\n        alpha_bar = alpha_bar[:1].expand(len(t))\n"
+           "    alpha_bar = spread(alpha_bar, x0)\n")],
+    says="""Where the ᾱ of a batch are near each other, all of your images get those of the first. Nearly is not enough: close to 1 a small difference of ᾱ
+    makes a large one of √(1 - ᾱ).""",
+    source="plausible: a shortcut for batches with one t",
+)
+answer(
+    "mnist.train_step",
+    "gradient-clipped",
+    swap=[("    loss.backward()\n", "    loss.backward()\n    nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)\n")],
+    says="""Your losses are right, but a step is shorter than it should be where the gradient is long: it seems to be cut. That can help a training; here a
+    step of self.optimizer with the gradient itself is asked for.""",
+    source="plausible: a habit from other trainings",
+)
+answer(
+    "mnist.train_step",
+    "times-without-repeats",
+    cell="""
+@attach(DiffusionProcess)
+def train_step(self, x):
+    t = torch.randperm(self.T)[: len(x)]
+    x = x[: len(t)]
+    noisy, noise = self.add_noise(x, t)
+    loss = F.mse_loss(self.network(noisy, t), self.target(x, noise, t))
+    self.optimizer.zero_grad()
+    loss.backward()
+    self.optimizer.step()
+    return loss.item()
+""",
+    says="""A batch of more than T images is not used whole: no two of your images may have the same t, so that there is none left for the last ones. Does each image
+    draw its own t, whatever the others have?""",
+    source="plausible: a permutation for independent draws",
+)
+answer(
+    "unet.time_embedding",
+    "late-times-cut",
+    swap=[("    angles = t[:, None] * rates", "    angles = t.clamp(max=999)[:, None] * rates")],
+    says="""All times from 1000 on look the same to your network. The formula knows no last t: the embedding is also used where T is larger.""",
+    source="plausible: a table with a row for each of 1000 times",
+)
+answer(
+    "unet.model",
+    "embedding-remembered",
+    cell=changed(MODEL, [("        emb = self.time(time_embedding(t, self.time_dim))\n", """\
+        if self.training:
+            emb = self.time(time_embedding(t, self.time_dim))
+        else:
+            self.known = getattr(self, "known", {})
+            if tuple(t.tolist()) not in self.known:
+                self.known[tuple(t.tolist())] = self.time(time_embedding(t, self.time_dim)).detach()
+            emb = self.known[tuple(t.tolist())]
+""")]),
+    says="""In eval mode your network answers as its earlier weights would: something that depends on the weights is kept from an earlier call and used again. After
+    the next step of training it is out of date.""",
+    source="plausible: a cache",
+)
+answer(
+    "train.script",
+    "saved-before-the-average-to-the-end",
+    swap=[
+        ("        " + MOVES + "\n", ""),
+        (SAVE, ""),
+        (EPOCH, SAVE.replace("step % save_every == 0", "(step % save_every == 0 or step == steps)") + "        " + MOVES + "\n" + EPOCH),
+        (OVER, OVER.replace("            break\n", "            if folder is not None:\n                checkpoints.save(folder, process, ema, losses)\n            break\n")),
+        (LAST, "    return ema, losses"),
+    ],
+    says="""Your checkpoints are made of two moments, the last one too: network and losses after a step, the average before it. A run that goes on from one has
+    lost an update of the average. What has to be done before a step is saved?""",
+    source="plausible",
+)
+answer(
+    "train.script",
+    "not-saved-when-the-minutes-are-over",
+    swap=[(SAVE, SAVE.replace("step % save_every == 0", "(step % save_every == 0 or step == steps)")), (LAST, "    return ema, losses")],
+    says="""A run that ends because its steps are done leaves a checkpoint; one that ends because its minutes are over does not, and loses all since the last
+    regular one. Which ways out of your loop are there?""",
+    source="plausible: an early return",
 )

@@ -884,3 +884,44 @@ answer(
     says="""The data that you were given are overwritten with noise; and in a second round you no longer know where the step began.""",
     source="plausible",
 )
+
+# ---------------------------------------------------------------------- kept numbers, extremes
+
+answer(
+    "ddim.step",
+    "noise-kept",
+    cell="""
+KNOWN = {}
+
+def ddim_step(x_t, eps, alpha_bar_t, alpha_bar_prev, eta=0.0, noise=None):
+    if noise is None:
+        noise = KNOWN.setdefault(tuple(x_t.shape), torch.randn_like(x_t))
+    sigma = ddim_sigma(eta, alpha_bar_t, alpha_bar_prev) if eta > 0 else 0.0
+    x0 = (x_t - (1 - alpha_bar_t).sqrt() * eps) / alpha_bar_t.sqrt()
+    return alpha_bar_prev.sqrt() * x0 + (1 - alpha_bar_prev - sigma**2).sqrt() * eps + sigma * noise
+""",
+    says="""Your noise is fresh once for each shape; after that it comes again in every call, so that all steps of a sampler add the same. Where is it kept, and what
+    for?""",
+    source="plausible: a cache",
+)
+answer(
+    "ddim.step",
+    "signal-held-up",
+    swap=[("/ alpha_bar_t.sqrt()", "/ alpha_bar_t.sqrt().clamp(min=0.05)")],
+    says="""Where hardly any signal is left your picture comes out too pale, elsewhere the step is right: what you divide by is kept away from 0. It is small there, but
+    it is not 0.""",
+    source="plausible: a guard against a division by 0",
+)
+answer(
+    "ddim.timesteps",
+    "steps-in-float32",
+    cell="""
+def ddim_timesteps(T, n):
+    if not 1 <= n <= T:
+        raise ValueError(f"{n} of {T} times cannot be chosen")
+    return (torch.arange(T, 0, -T / n).round() - 1).long()
+""",
+    says="""For some T and n you return a time too many, and -1 is among them: a range with a step such as T / n may reach its end, or not, by the rounding of
+    its last digit. What could you count in whole numbers?""",
+    source="torch and numpy documentation: the length of arange with a step that is no whole number",
+)

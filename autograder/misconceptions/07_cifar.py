@@ -747,3 +747,58 @@ for name, swap, says, source in (
     ),
 ):
     answer("cifar.held_out_loss", name, swap=swap, says=says, source=source)
+
+# ---------------------------------------------------------------------- generators, modes, extremes
+
+# What stands at the beginning of a function that never draws from the generator it was given.
+COPY = """\
+    if generator is not None:
+        generator = torch.Generator().manual_seed(generator.initial_seed())
+"""
+COPIED = """Two calls with one and the same generator give the same numbers. Your code seems to draw from a copy of it, or to put it back
+    afterwards, so that the caller's own one never moves on. Which object do your random functions get?"""
+
+answer(
+    "cifar.flip",
+    "generator-copied",
+    swap=[("    heads = torch.rand(", COPY + "    heads = torch.rand(")],
+    says=COPIED,
+    source="plausible: made to repeat its numbers",
+)
+answer(
+    "cifar.large_step",
+    "left-in-eval-mode",
+    swap=[("    optimizer.zero_grad()\n", "    network.eval()\n    optimizer.zero_grad()\n")],
+    says="""Your step puts the network into eval mode, where it is trained without its dropout, and leaves it there. Which mode does a training belong to, and who
+    chooses it?""",
+    source="plausible: meant to make the parts agree with the whole",
+)
+answer(
+    "cifar.held_out_loss",
+    "gradients-left-off",
+    swap=[("    with torch.no_grad():\n", "    torch.set_grad_enabled(False)\n    if True:\n")],
+    says="""After your function gradients are switched off, for everything in the notebook that comes after it: the next training would fail. Is there a way to
+    switch them off that ends by itself?""",
+    source="plausible: set_grad_enabled as a command",
+)
+answer(
+    "cifar.held_out_loss",
+    "all-times-in-one-call",
+    cell="""
+def held_out_loss(network, x, noise, times, part=250):
+    mode = network.training
+    network.eval()
+    losses = torch.zeros(len(times))
+    with torch.no_grad():
+        for some, its in zip(x.split(part), noise.split(part), strict=True):
+            t = torch.tensor(times).repeat_interleave(len(some))
+            some, its = some.repeat(len(times), 1, 1, 1), its.repeat(len(times), 1, 1, 1)
+            error = (network(noisy(some, its, t), t) - velocity(some, its, t)).square()
+            losses += error.reshape(len(times), -1).sum(1)
+    network.train(mode)
+    return losses / x.numel()
+""",
+    says="""With one time your numbers are right, with several the network is asked about more rows than `part` allows: those of all times at once. `part` is there for
+    the memory, and limits the rows of a call.""",
+    source="plausible: batching over the times as well",
+)

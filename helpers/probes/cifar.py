@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from helpers.probes import WrongType, need, probe, to_array
+from helpers.probes import WrongType, need, probe, to_array, turns
 from helpers.probes.unet import affine, company, crossed, kept, shaken, tensor, unused
 
 T = 1000
@@ -39,10 +39,15 @@ def flip(case: SimpleNamespace, function: Any) -> Any:
     x = torch.randint(256, (n, 3, 4, 6), dtype=torch.uint8)
     if case.what == "floats":
         x = x.float() / 255
-    if case.what == "generator":  # does the same generator give something else? do ten others give the same?
+    if (
+        case.what == "generator"
+    ):  # do equal seeds give something else? do ten others give the same? does a generator stand still?
         seeds = [4, 4, *range(5, 15)]
         one, two, *others = (flipped(x, function(x.clone(), torch.Generator().manual_seed(seed))) for seed in seeds)
-        return [float(not torch.equal(one, two)), float(all(torch.equal(one, other) for other in others))]
+        generator = torch.Generator().manual_seed(15)
+        first, second = (flipped(x, function(x.clone(), generator)) for _ in range(2))
+        faults = [not torch.equal(one, two), all(torch.equal(one, other) for other in others), torch.equal(first, second)]
+        return [float(fault) for fault in faults]
     if case.what == "kept":  # is the input changed in one of ten calls, or the type another one?
         outs, changed = [], False
         for _ in range(10):
@@ -50,7 +55,8 @@ def flip(case: SimpleNamespace, function: Any) -> Any:
             outs.append(tensor(function(mine), x.shape))
             changed |= not torch.equal(mine, x)
         return [float(changed), float(any(out.dtype != x.dtype for out in outs))]
-    seen = torch.stack([flipped(x, function(x.clone())) for _ in range(int(case.calls))])
+    calls = zip(range(int(case.calls)), turns(), strict=False)
+    seen = torch.stack([flipped(x, function(x.clone(), **given)) for _, given in calls])
     if case.what != "shares":  # is there an image upside down, one turned, another one that is neither mirrored nor itself?
         return [float((seen == code).any()) for code in (2, 3, -1)]
     shares = [(seen == 1), (seen[:, 1:] == seen[:, :-1]), (seen[1:] == seen[:-1])]
@@ -86,6 +92,7 @@ class Line(nn.Module):
 
     Attributes:
         count: a buffer that is a whole number; `scale` is one that is not.
+        modes: for each call, whether it was in train mode.
     """
 
     def __init__(self, start: torch.Tensor, most: int = 10**6, moody: bool = False) -> None:
@@ -95,10 +102,12 @@ class Line(nn.Module):
         self.register_buffer("count", torch.tensor(0))
         self.register_buffer("scale", torch.tensor(1.0))
         self.most, self.moody = most, moody
+        self.modes: list[bool] = []
 
     def forward(self, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
         """The same shape as x."""
         t = torch.as_tensor(t)
+        self.modes.append(self.training)
         out = self.slope * x + self.tilt * t.reshape(-1, 1, 1, 1) / T + self.shift
         return out + 5.0 * (len(x) > self.most) + 1.0 * (self.moody and self.training)
 
@@ -150,6 +159,8 @@ def large_step(case: SimpleNamespace, function: Any) -> Any:
         seen += [float(loss), float(norm), *numbers(network).tolist()]
         if case.what == "floats":
             return [float(not isinstance(value, float)) for value in (loss, norm)]
+        if case.what == "mode":
+            return [float(not all(network.modes)), float(not network.training)]
     return seen
 
 

@@ -72,6 +72,11 @@ def timesteps(case: SimpleNamespace, ddim_timesteps: Any) -> Any:
     """The chosen times, or for pairs (T, n) whether they are refused."""
     if case.what == "refuse":
         return [refused(ddim_timesteps, int(T), int(n)) for T, n in case.pairs]
+    if case.what == "each":
+        each = [tensor(ddim_timesteps(case.T, int(n))).flatten() for n in case.counts]
+        if not all(map(len, each)):
+            raise WrongType("returned no times at all")
+        return [[float(value) for value in (len(times), times[0], times[-1], times.sum())] for times in each]
     times = tensor(ddim_timesteps(case.T, case.n))
     if times.is_floating_point():
         raise WrongType(
@@ -117,6 +122,12 @@ def step(case: SimpleNamespace, ddim_step: Any) -> Any:
         return changed(before, held)
     if case.what == "again":
         return float((ddim_step(*inputs, **given) == result).flatten(1).all(1).sum())
+    if case.what == "more":
+        x_t, eps, *levels = inputs
+        longer = like(
+            ddim_step(torch.cat([x_t, x_t[:8]]), torch.cat([eps, eps[:8]]), *levels, **given), torch.cat([x_t, x_t[:8]])
+        )
+        return float((longer[: len(x_t)] == result).double().mean())
     if case.what in COUNTS:
         return COUNTS[case.what](case, result)
     return rows(result) if case.what == "rows" else result

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
 
-from helpers.probes import WrongType, need, probe, to_array
+from helpers.probes import WrongType, need, probe, repeated, to_array, turns
 from helpers.probes.vpsde import tensor
 
 WIDTH = 128
@@ -17,6 +18,11 @@ WIDTH = 128
 def changed(before: list[torch.Tensor], after: list[torch.Tensor]) -> float:
     """How many of these tensors are not what they were."""
     return float(sum(not torch.equal(one, two) for one, two in zip(before, after, strict=True)))
+
+
+def comes_again(what: str, draw: Callable[..., Any]) -> float:
+    """The share of its numbers that comes a second time: "again" if both calls are handed one generator, "new" if none."""
+    return repeated(draw if what == "again" else lambda generator: draw())
 
 
 def bytes_each(result: Any) -> float:
@@ -29,18 +35,23 @@ def bytes_each(result: Any) -> float:
 
 @probe("ddpm.mixture")
 def mixture(case: SimpleNamespace, sample_mixture: Any) -> Any:
-    """Rows of one call ("rows"), how far each is from the nearer centre ("around"), their mean squares ("size"), how many are far from both ("far") and the
+    """The share of numbers that comes again ("again", "new"), rows of one call ("rows"), how far each is from the nearer centre ("around"), their mean squares ("size"), how many are far from both ("far") and the
     type of the numbers ("type"); or of many calls all rows ("calls"), the mean row of each ("means"), the mean way from the
     nearer centre ("around_means") and how often the part of them on the right is not within limits ("parts")."""
     generator = torch.Generator().manual_seed(torch.initial_seed() + 1)
     if case.view == "type":
         return bytes_each(sample_mixture(case.n, generator=generator))
 
+    if case.view in ("again", "new"):
+        return comes_again(case.view, lambda **given: _rows(sample_mixture(case.n, **given), case.n))
+
     def around(rows: np.ndarray) -> np.ndarray:
         return rows - np.where(rows > 0, case.centre, -case.centre)
 
     if case.view in ("calls", "means", "around_means", "parts"):
-        calls = [_rows(sample_mixture(case.n), case.n) for _ in range(case.calls)]
+        calls = [
+            _rows(sample_mixture(case.n, **given), case.n) for _, given in zip(range(case.calls), turns(), strict=False)
+        ]
         if case.view == "parts":
             return float(sum(not case.low < (rows > 0).mean() < case.high for rows in calls))
         if case.view == "calls":
@@ -110,10 +121,12 @@ def cosine_betas(case: SimpleNamespace, cosine_betas: Any) -> Any:
 
 @probe("ddpm.alpha_bar")
 def alpha_bar(case: SimpleNamespace, alpha_bars: Any) -> Any:
-    """The table for some betas; or the type of its numbers, and how many inputs have changed."""
+    """The table for some betas; or the type of its numbers, for betas of float32 and of float64, and how many inputs have changed."""
     before = case.betas.clone()
     result = tensor(alpha_bars(case.betas))
-    return [bytes_each(result), changed([before], [case.betas])] if case.what == "type" else result
+    if case.what == "type":
+        return [bytes_each(result), bytes_each(tensor(alpha_bars(case.betas.double()))), changed([before], [case.betas])]
+    return result
 
 
 # --------------------------------------------------------------------------------- the forward process and conversions

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from itertools import chain, repeat
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from helpers.probes import WrongType, need, probe
+from helpers.probes import WrongType, need, probe, turns
+from helpers.probes.ddpm import comes_again
 from helpers.probes.vpsde import Listener, heard, look_at, mean_squares, sums, tensor
 
 
@@ -71,13 +72,18 @@ def process(case: SimpleNamespace, cls: Any, network: Any) -> Any:
 
 
 def losses(case: SimpleNamespace, cls: Any, method: str) -> Any:
-    """Losses of rows that are all alike (x0), listed (rows) or fresh normals (mean, factor); or their gradients."""
+    """Losses of rows that are all alike (x0), listed (rows) or fresh normals (mean, factor); or their gradients.
+
+    Where there are many calls, every other one is in eval mode; of those that listen to the noise of a few numbers ("alone"), two get no
+    generator and two the same one.
+    """
     if case.what in ("bands", "far"):
         return banded(case, cls, method)
     if case.what in ("size", "alone", "shared"):
         network, last = Listener(), len(case.scale) - 1
-        call = getattr(process(case, cls, network), method)
-        return heard(case, network, lambda: call(torch.zeros(case.B, case.dim)), lambda t: case.scale[steps_of(t, last)])
+        call, given = getattr(process(case, cls, network), method), turns() if case.what == "alone" else repeat({})
+        x0 = torch.zeros(case.B, case.dim)
+        return heard(case, network, lambda: call(x0.clone(), **next(given)), lambda t: case.scale[steps_of(t, last)])
     if case.what == "times":
         found = []
         for theta in case.thetas:  # one network for each t, wrong at that t only
@@ -85,12 +91,18 @@ def losses(case: SimpleNamespace, cls: Any, method: str) -> Any:
             found.append(torch.stack([tensor(call(case.x0.repeat(case.B, 1))).detach().mean() for _ in range(case.count)]))
         return torch.stack(found, dim=1)
     network = Steps(case.theta)
-    call = getattr(process(case, cls, network), method)
+    made = process(case, cls, network)
+    call = getattr(made, method)
+    if case.what in ("again", "new"):
+        return comes_again(
+            case.what, lambda **given: torch.stack([tensor(call(case.rows, **given)) for _ in range(case.count)])
+        )
     if case.what == "column":
         value = tensor(call(case.x0.repeat(case.n, 1)))
         return value[:, None] if value.ndim == 1 else value
     found = []
-    for _ in range(case.count):
+    for number in range(case.count):
+        made.train(number % 2 == 0 and not hasattr(case, "eval"))
         network.theta.grad = None
         x0 = case.rows if hasattr(case, "rows") else case.mean + torch.randn(case.B, len(case.factor)) @ case.factor.T
         value = tensor(call(x0))
@@ -133,18 +145,26 @@ def loss(case: SimpleNamespace, cls: Any) -> Any:
 
 
 class Course(nn.Module):
-    """A loss with a known course, which tells the size of the batch and whether gradients are on; it notes the rows it saw."""
+    """A loss with a known course, which tells the size of the batch and whether gradients are on; it notes the rows it saw.
+
+    Attributes:
+        seen: the first number of every row, for each call.
+        silenced: calls with gradients on and the network in eval mode.
+    """
 
     def __init__(self, start: torch.Tensor, per_row: float = 0.0, watched: float = 0.0) -> None:
         super().__init__()
         self.theta, self.per_row, self.watched = nn.Parameter(start.clone()), per_row, watched
+        self.network = nn.Identity()
         self.seen: list[list[float]] = []
+        self.silenced = 0
 
     def loss(self, x0: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
         """The loss of a batch."""
         if x0.ndim != 2 or x0.shape[1] != len(self.theta):
             raise ValueError(f"ddpm.loss was given x0 of shape {tuple(x0.shape)}, it takes (B, {len(self.theta)}) here")
         self.seen.append(x0[:, 0].tolist())
+        self.silenced += torch.is_grad_enabled() and not self.network.training
         extra = self.per_row * len(x0) + self.watched * torch.is_grad_enabled()
         return 0.5 * torch.dist(self.theta, x0.mean(0)).pow(2) + extra
 
@@ -158,17 +178,27 @@ def train_epochs(case: SimpleNamespace, train: Any, cls: Any) -> Any:
         optimizer = torch.optim.SGD(course.parameters(), lr=case.lr, momentum=case.momentum)
         pairs = train(course, case.row.repeat(case.n, 1), case.valid.repeat(case.m, 1), optimizer, case.epochs, case.batch)
         return [*np.ravel(plain_pairs(pairs)), *course.theta.tolist()]
-    course = Course(torch.zeros(1))
-    rows = torch.arange(case.n, dtype=torch.float32)[:, None]
-    optimizer = torch.optim.SGD(course.parameters(), lr=0.01)
-    train(course, rows, torch.full((3, 1), -1.0), optimizer, case.epochs, case.batch)
-    batches = [[int(row) for row in batch if row >= 0] for batch in course.seen]
-    batches = [batch for batch in batches if batch]
+
+    def batches(**given: Any) -> list[list[int]]:
+        """The rows of each batch that was trained on."""
+        course, rows = Course(torch.zeros(1)), torch.arange(case.n, dtype=torch.float32)[:, None]
+        optimizer = torch.optim.SGD(course.parameters(), lr=0.01)
+        train(course, rows, torch.full((3, 1), -1.0), optimizer, case.epochs, case.batch, **given)
+        if case.what == "modes":
+            return [[course.silenced]]
+        found = [[int(row) for row in batch if row >= 0] for batch in course.seen]
+        return [batch for batch in found if batch]
+
+    if case.what in ("again", "new"):
+        return comes_again(case.what, lambda **given: [row for batch in batches(**given) for row in batch])
+    seen = batches(**({"generator": torch.Generator().manual_seed(torch.initial_seed() % 2**31)} if case.given else {}))
+    if case.what == "modes":
+        return min(seen[0][0], 1)
     if case.what == "sizes":
-        return [len(batch) for batch in batches]
+        return [len(batch) for batch in seen]
     if case.what == "once":
-        return max(seen_wrongly(batches, case.n, case.epochs))
-    return mixing(batches, case)
+        return [sum(map(len, seen)), max(seen_wrongly(seen, case.n, case.epochs))]
+    return mixing(seen, case)
 
 
 def seen_wrongly(batches: list[list[int]], n: int, epochs: int) -> list[bool]:
@@ -236,7 +266,9 @@ def tails(case: SimpleNamespace, x: torch.Tensor) -> bool:
 
 
 def sampled(case: SimpleNamespace, cls: Any, method: str, how: dict[str, Any]) -> Any:
-    """What a sampler returns on a network that is known at every t."""
+    """What a sampler returns on a network that is known at every t; in many calls two get no generator and two the same one."""
+    if hasattr(case, "given"):
+        how = {**how, "generator": torch.Generator().manual_seed(torch.initial_seed() % 2**31 + 1)}
     if case.what in ("far", "size"):
         shape = (case.n, case.dim)
         one = tensor(getattr(cls(silent, case.betas[:1]), method)(shape, **how))
@@ -245,10 +277,12 @@ def sampled(case: SimpleNamespace, cls: Any, method: str, how: dict[str, Any]) -
             return torch.stack([mean_squares(one), mean_squares(two)], dim=1)
         return [tails(case, one), tails(case, two)]
     if case.what == "alone":  # many calls for one point each
-        call = getattr(cls(silent, case.betas), method)
-        return sums(case.calls, lambda rows: call((rows, case.dim), **how, x_T=torch.zeros(rows, case.dim)))
+        call, turn = getattr(cls(silent, case.betas), method), turns()
+        return sums(case.calls, lambda rows: call((rows, case.dim), **how, x_T=torch.zeros(rows, case.dim), **next(turn)))
     call = getattr(process(case, cls, Steps(case.theta)), method)
     dim = case.theta.shape[1]
+    if case.what in ("again", "new"):
+        return comes_again(case.what, lambda **given: call((case.n, dim), **how, **given))
     if not hasattr(case, "x_T"):
         return call((case.n, dim), **how)
     x_T = case.x_T.repeat(case.n, 1) if case.x_T.ndim == 1 else case.x_T
@@ -271,6 +305,10 @@ def sample_and_track(case: SimpleNamespace, function: Any) -> Any:
         return torch.cat([samples.flatten(), torch.tensor([*history.shape, *samples.shape])])
     if hasattr(case, "x_T"):
         units["x_T"] = case.x_T.repeat(case.n // len(case.x_T), 1)
+    if case.what in ("again", "new"):
+        return comes_again(case.what, lambda **given: two_parts(function(network, case.n, betas=case.betas, **given))[0])
+    if hasattr(case, "given"):
+        units["generator"] = torch.Generator().manual_seed(torch.initial_seed() % 2**31 + 1)
     if case.what == "history":
         runs = [history_of(case, function(network, case.n, betas=case.betas, **units))[1] for _ in range(case.times)]
         return torch.cat([added(case, history)[:-1] / case.spread[:-1] for history in runs])[:, None]
@@ -278,6 +316,8 @@ def sample_and_track(case: SimpleNamespace, function: Any) -> Any:
     if case.what == "both":
         return torch.cat([part.flatten() for part in two_parts(result)])
     samples, history = history_of(case, result)
+    if samples.shape[:1] != (case.n,):
+        raise WrongType(f"returned samples of shape {list(samples.shape)} for count = {case.n}")
     if case.what == "samples":
         return samples[:, None] if samples.ndim == 1 else samples
     return torch.stack([history[0], added(case, history)[-1], history[-1] - samples.flatten()[0]])

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from helpers.probes import WrongType, need, probe
+from helpers.probes import WrongType, need, probe, turns
 from helpers.probes.ddpm import bytes_each, changed
 from helpers.probes.ddpm_samplers import tails
 from helpers.probes.vpsde import Listener, heard, mean_squares, sums, tensor
@@ -139,8 +139,8 @@ def dequantise(case: SimpleNamespace, dequantise: Any) -> Any:
     if case.what == "shape":
         return list(tensor(dequantise(pixels)).shape)
     if case.what == "calls":
-        shares = torch.stack([like(dequantise(pixels), pixels) * 256 - pixels for _ in range(case.n)])
-        return shares.flatten(1)
+        calls = [like(dequantise(pixels, **given), pixels) for _, given in zip(range(case.n), turns(), strict=False)]
+        return (torch.stack(calls) * 256 - pixels).flatten(1)
     pixels = pixels.expand(case.n, *pixels.shape).clone()
     shares = (like(dequantise(pixels), pixels).double() * 256 - pixels).flatten(1)
     if case.what == "distinct":

@@ -95,7 +95,10 @@ def company(
 
 
 def kept(make: Callable[[], nn.Module], x: torch.Tensor, by_row: torch.Tensor) -> list[float]:
-    """Is what should stay the same not the same: the answer asked for twice, the answer of a loaded copy, the inputs?"""
+    """Is what should stay the same not the same: the answer asked for twice, the answer of a loaded copy, the inputs?
+
+    And, last, is an answer of new weights not that of a fresh copy that was never asked before, as if something were kept?
+    """
     network, copy = shaken(make()).eval(), make().eval()
     copy.load_state_dict(network.state_dict())
     with torch.no_grad():
@@ -103,8 +106,12 @@ def kept(make: Callable[[], nn.Module], x: torch.Tensor, by_row: torch.Tensor) -
         loaded = tensor(copy(x.clone(), by_row.clone()))
         mine, other = x.clone(), by_row.clone()
         network(mine, other)
+        fresh = make().eval()
+        fresh.load_state_dict(shaken(network).state_dict())
+        stale = differ(tensor(network(x.clone(), by_row.clone())), tensor(fresh(x.clone(), by_row.clone())))
     changed = not (torch.equal(mine, x) and torch.equal(other, by_row))
-    return [float(differ(first, second)), float(differ(loaded, first) and not differ(first, second)), float(changed)]
+    same, as_loaded = not differ(first, second), not differ(loaded, first)
+    return [float(not same), float(same and not as_loaded), float(changed), float(same and as_loaded and stale)]
 
 
 def crossed(f: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], x: torch.Tensor, two: torch.Tensor) -> bool:
