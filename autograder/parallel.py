@@ -229,6 +229,10 @@ def _content(path: Path) -> bytes:
         return b""
 
 
+NBGRADER = "import sys; sys.modules['rfc3987_syntax'] = None; from nbgrader.apps.nbgraderapp import main; main()"
+"""`python -m nbgrader`, without what `__main__` leaves out too."""
+
+
 def grade(assignment: str, jobs: int = 0, arguments: tuple[str, ...] = (), scheduler: str = "") -> int:
     """Grade all submissions of one assignment; returns nbgrader's exit code.
 
@@ -241,8 +245,7 @@ def grade(assignment: str, jobs: int = 0, arguments: tuple[str, ...] = (), sched
     judge_all(assignment, jobs, scheduler)  # what it could not judge, nbgrader's own run judges again, alone
     for student, _ in submissions(assignment):
         _forget_half_graded(student, assignment)
-    command = [sys.executable, "-m", "nbgrader", "autograde", assignment, *arguments]
-    return subprocess.call(command, cwd=course.ROOT)
+    return subprocess.call([sys.executable, "-c", NBGRADER, "autograde", assignment, *arguments], cwd=course.ROOT)
 
 
 def differences(assignment: str, jobs: int = 0, scheduler: str = "") -> list[tuple[str, str, float]]:
