@@ -42,7 +42,7 @@ c.Autograde.sanitize_preprocessors = [
     nbgrader_parts.Salvage,
     stock.OverwriteKernelspec,
     stock.OverwriteCells,
-    stock.CheckCellMetadata,
+    nbgrader_parts.CheckEachMetadataOnce,
 ]
 c.Autograde.autograde_preprocessors = [
     nbgrader_parts.Judge,

@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
+# nbformat imports jsonschema, which would compile 38 grammars for a kind of address that no notebook has: a second of computing
+sys.modules.setdefault("rfc3987_syntax", None)
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""

@@ -27,6 +27,7 @@ Array = NDArray[np.float64]
 Affine = tuple[ArrayLike, ArrayLike]  # (M (d,d), m (d,)): the predictor M x + m
 Characteristic = Callable[[Array], NDArray[np.complex128]]  # w (k,d) -> E exp(i w.x), (k,)
 Network = Callable[[float], Affine]  # one time t -> the predictor at t
+Networks = Callable[[Array], tuple[Array, Array]]  # times (n,) -> the predictors at these: M (n,d,d), m (n,d)
 Estimate = tuple[float, float]  # value, standard error
 Score = Callable[[Array, float], ArrayLike]  # x (n,d), one time t -> (n,d)
 
@@ -431,17 +432,18 @@ def heun_ode(vp: VP, ts: ArrayLike, x: ArrayLike, score: Score) -> Array:
 
 
 def residual_moments(mixture: Mixture, c_x0: Array, c_eps: Array, c_m: Array) -> tuple[Array, Array]:
-    """Mean and variance of |r|^2 given the component k of x0, (K,) each, at one time, where
-    r = c_x0 x0 + c_eps eps + c_m with c_x0 and c_eps (d, d), c_m (d,).
+    """Mean and variance of |r|^2 given the component k of x0, (n, K) each, at n times, where
+    r = c_x0 x0 + c_eps eps + c_m with c_x0 and c_eps (n, d, d), c_m (n, d).
 
     Given k, r is N(mu, V): E|r|^2 = |mu|^2 + tr V and Var|r|^2 = 2 tr V^2 + 4 mu.V mu.
     """
     d = mixture.dim
-    c_x0, c_eps, c_m = _array(c_x0, "c_x0", (d, d)), _array(c_eps, "c_eps", (d, d)), _array(c_m, "c_m", (d,))
-    mu = mixture.means @ c_x0.T + c_m
-    V = c_x0 @ mixture.covs @ c_x0.T + c_eps @ c_eps.T
-    mean = (mu**2).sum(1) + _trace(V)
-    return mean, 2 * _trace(V @ V) + 4 * np.einsum("ki,kij,kj->k", mu, V, mu)
+    c_m = _array(c_m, "c_m", (None, d))[:, None]  # now all arrays are (n, K, ...)
+    c_x0, c_eps = (_array(c, name, (len(c_m), d, d))[:, None] for name, c in (("c_x0", c_x0), ("c_eps", c_eps)))
+    mu = (c_x0 @ mixture.means[..., None])[..., 0] + c_m
+    V = c_x0 @ mixture.covs @ np.swapaxes(c_x0, -1, -2) + c_eps @ np.swapaxes(c_eps, -1, -2)
+    mean = (mu**2).sum(-1) + _trace(V)
+    return mean, 2 * _trace(V @ V) + 4 * np.einsum("nki,nkij,nkj->nk", mu, V, mu)
 
 
 def ddpm_residual(alpha_bars: ArrayLike, mixture: Mixture, network: Network, kind: str) -> Mixture:
@@ -476,8 +478,9 @@ class SquaredLength:
         return np.array([[self.of.weights @ (variances + (means - self.mean) ** 2)]])
 
     def _moments(self) -> tuple[Array, Array]:
-        eye = np.eye(self.of.dim)
-        return residual_moments(self.of, eye, 0 * eye, np.zeros(self.of.dim))
+        eye = np.eye(self.of.dim)[None]
+        means, variances = residual_moments(self.of, eye, 0 * eye, np.zeros((1, self.of.dim)))
+        return means[0], variances[0]
 
     def characteristic(self, w: ArrayLike) -> NDArray[np.complex128]:
         """E exp(i w |r|^2), (k, 1) -> (k,): along each axis of a component, with variance v and mean b,
@@ -497,37 +500,35 @@ def _times(nodes: int) -> tuple[Array, Array]:
     return u**2, w * u  # dt = 2 u du, and the interval of u has half the length
 
 
-def _moments(mixture: Mixture, residual: Callable[[float], tuple], nodes: int) -> tuple[float, float]:
-    ts, w = _times(nodes)
-    means, variances = np.moveaxis([residual_moments(mixture, *residual(t)) for t in ts], 1, 0)  # (T, K) each
-    w = w[:, None] * mixture.weights
+def _moments(mixture: Mixture, weights: Array, residual: tuple[Array, Array, Array]) -> tuple[float, float]:
+    means, variances = residual_moments(mixture, *residual)
+    w = weights[:, None] * mixture.weights
     mean = (w * means).sum()
     return float(mean), float((w * (variances + (means - mean) ** 2)).sum())
 
 
-def dsm_moments(vp: VP, mixture: Mixture, network: Network, nodes: int = 200) -> tuple[float, float]:
+def _at_times(vp: VP, network: Networks, nodes: int) -> tuple[Array, ...]:
+    """What both losses need at the nodes: weights (n,), M (n, d, d), m (n, d), alpha and sigma (n, 1, 1)."""
+    ts, w = _times(nodes)
+    return w, *network(ts), *(rate(ts)[:, None, None] for rate in (vp.alpha, vp.sigma))
+
+
+def dsm_moments(vp: VP, mixture: Mixture, network: Networks, nodes: int = 200) -> tuple[float, float]:
     """Mean and variance of the per-example loss |sigma s(x_t, t) + eps|^2 (a sum over dimensions), over
     t ~ U[0, 1], x0 ~ mixture and eps jointly: [S] eq. 7. The mean of B examples has variance / B.
 
-    network(t) gives (M (d,d), m (d,)) of an affine score s(x, t) = M x + m. Exact but for the quadrature over
-    t, which is at rounding error when M and m are smooth in sqrt(t).
+    network(ts) gives the affine scores s(x, t) = M x + m at all times ts: M (n, d, d), m (n, d). Exact but for the
+    quadrature over t, which is at rounding error when M and m are smooth in sqrt(t).
     """
-
-    def residual(t: float) -> tuple[Array, Array, Array]:
-        (M, m), alpha, sigma = _affine(network(t)), vp.alpha(t), vp.sigma(t)
-        return sigma * alpha * M, sigma**2 * M + np.eye(len(m)), sigma * m
-
-    return _moments(mixture, residual, nodes)
+    w, M, m, alpha, sigma = _at_times(vp, network, nodes)
+    return _moments(mixture, w, (sigma * alpha * M, sigma**2 * M + np.eye(mixture.dim), sigma[..., 0] * m))
 
 
-def v_moments(vp: VP, mixture: Mixture, network: Network, nodes: int = 200) -> tuple[float, float]:
-    """As `dsm_moments` for the loss |v(x_t, t) - (alpha eps - sigma x0)|^2 of an affine v(x, t) = M x + m."""
-
-    def residual(t: float) -> tuple[Array, Array, Array]:
-        (M, m), alpha, sigma, eye = _affine(network(t)), vp.alpha(t), vp.sigma(t), np.eye(mixture.dim)
-        return alpha * M + sigma * eye, sigma * M - alpha * eye, m
-
-    return _moments(mixture, residual, nodes)
+def v_moments(vp: VP, mixture: Mixture, network: Networks, nodes: int = 200) -> tuple[float, float]:
+    """As `dsm_moments` for the loss |v(x_t, t) - (alpha eps - sigma x0)|^2 of affine v(x, t) = M x + m."""
+    w, M, m, alpha, sigma = _at_times(vp, network, nodes)
+    eye = np.eye(mixture.dim)
+    return _moments(mixture, w, (alpha * M + sigma * eye, sigma * M - alpha * eye, m))
 
 
 def _optimum(vp: VP, mixture: Mixture, target: Callable, n: int, seed: int, nodes: int) -> Estimate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import atexit
 import contextlib
 import functools
@@ -24,6 +25,12 @@ from helpers.judge import Verdict, judge, summary
 
 LATE = ("lost", "skipped", "TimeLimit")
 """Failures that may be the machine's fault, and whose texts are ours."""
+
+WHOLE = 0.9
+"""So much of its time limit an answer's process has computed for if it was stopped by that limit: the system's clocks are not one."""
+
+UNHINDERED = 1.25
+"""Up to so many seconds on the clock for each of computing, a process had the processor for itself."""
 
 BLANK = "Nothing is filled in here yet."
 """What is said of an answer cell that is empty or as it was handed out; no process is spent on it."""
@@ -127,8 +134,9 @@ def judge_answer(
     """The verdict on one answer cell with secret item `index`.
 
     It is taken from `kept` if it is there, and put there if it would be the same another time; by default that is the folder
-    that the variable `KEEP` names, if it names one. An answer that was late may have met a busy machine. If it is late `again`,
-    and has computed for its whole limit, that is its own doing.
+    that the variable `KEEP` names, if it names one. Answers that differ in comments and layout only are the same code: if one is
+    right, so are the others. (What is said of a wrong one names lines.) An answer that was late may have met a busy machine. If it
+    has computed for its whole limit, and the machine was not busy or it is late `again`, that is its own doing.
     """
     if not answer.strip():
         return Verdict(task, False, (), BLANK)
@@ -136,23 +144,37 @@ def judge_answer(
         kept = Kept(os.environ[KEEP])
     if kept is None:
         return _judge_answer(task, answer, index, runner, carried, again)[0]
-    name = _name(task, answer, index, runner.seconds, carried)
-    with contextlib.suppress(KeyError, TypeError):
-        return Verdict.load(kept.get(name))
+    if_right, otherwise = (_name(task, text, index, runner.seconds, carried) for text in (_code(answer), ["text", answer]))
+    for name in (if_right, otherwise):
+        with contextlib.suppress(KeyError, TypeError):
+            return Verdict.load(kept.get(name))
     verdict, sure = _judge_answer(task, answer, index, runner, carried, again)
     if sure:
-        kept[name] = asdict(verdict)
+        kept[if_right if verdict.passed else otherwise] = asdict(verdict)
     return verdict
 
 
-def _name(task: str, answer: str, index: int, seconds: float, carried: list[str] | None) -> str:
+def _code(answer: str) -> list[str]:
+    """What is the same for answers that differ in comments and layout only; the text of one that is not plain Python."""
+    try:
+        return ["code", ast.dump(ast.parse(answer))]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ["text", answer]
+
+
+def _name(task: str, answer: list[str], index: int, seconds: float, carried: list[str] | None) -> str:
     """What a verdict is kept under: it follows from the answer, the cells around it, the inputs, the limit and the grader.
 
     It is the same on every machine with the same course: the item's seed stands for its numbers, whose last digits may not be.
     """
+    return digest(task, answer, _cells_around(task), carried or [], keys.seed(task, index), seconds, _sources())
+
+
+@functools.cache
+def _cells_around(task: str) -> str:
+    """A digest of the cells that run before and after an answer."""
     assignment = course.load(course.tasks()[task])
-    cells = [*assignment.cells_before_check(task, answer), assignment.check_cell(task).source]
-    return digest(task, cells, carried or [], keys.seed(task, index), seconds, _sources())
+    return digest(assignment.cells_before_check(task, ""), assignment.check_cell(task).source)
 
 
 def digest(*what: Any) -> str:
@@ -181,10 +203,11 @@ def _judge_answer(
 ) -> tuple[Verdict, bool]:
     """The verdict, and whether it would be the same another time."""
     item, public = _secret_item(task, index), public_items()[task]
-    used = runner.used
+    used, start = runner.used, time.perf_counter()
     observations = runner.observe(task, item, answer, carried)
+    used, clock = runner.used - used, time.perf_counter() - start
     late = any(seen.get("failed") in LATE for seen in observations.values())
-    sure = not late or (again and runner.used - used >= runner.seconds)
+    sure = not late or (used >= WHOLE * runner.seconds and (again or clock <= UNHINDERED * used))
     try:
         verdict = judge(task, item, observations)
     except Exception as error:  # the numbers are the student's: whatever they do to the judge, the class is graded

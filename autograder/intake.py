@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import re
+import secrets
 import shutil
 import stat
 from datetime import datetime
@@ -27,6 +28,13 @@ MAX_OUTPUT = 2_000_000
 MAX_OUTPUTS = 30_000_000
 SIGNATURES = {"image/png": b"\x89PNG", "image/jpeg": b"\xff\xd8"}
 """The kinds of figures that are kept, and how they begin."""
+
+EMPTY: dict[str, dict[str, Any]] = {
+    "code": {"cell_type": "code", "metadata": {}, "execution_count": None, "outputs": []},
+    "markdown": {"cell_type": "markdown", "metadata": {}},
+    "raw": {"cell_type": "raw", "metadata": {}},
+}
+"""The kinds of cells, as they are made. (nbformat's own functions validate each against its schema, at once and again as a notebook.)"""
 
 DROPPED = (
     "[Something live stood here (HTML, a widget, a video or an animation). It is not shown; the submitted file has it.]"
@@ -154,13 +162,13 @@ def tidy(raw: dict[str, Any]) -> nbformat.NotebookNode:
     if len(entries) > MAX_CELLS:
         notes.append(f"The notebook has {len(entries)} cells; the first {MAX_CELLS} were read.")
     for number, cell in enumerate(entries[:MAX_CELLS]):
-        if not isinstance(cell, dict) or cell.get("cell_type") not in ("code", "markdown", "raw"):
+        if not isinstance(cell, dict) or cell.get("cell_type") not in tuple(EMPTY):
             continue
         source = _text(cell.get("source", ""))
         if len(source) > MAX_SOURCE:
             notes.append(f"Cell {number + 1} has {len(source):,} characters; it was left out.")
             continue
-        new = getattr(nbformat.v4, f"new_{cell['cell_type']}_cell")(source)
+        new = nbformat.from_dict({**EMPTY[cell["cell_type"]], "id": secrets.token_hex(4), "source": source})
         meta = cell["metadata"] if isinstance(cell.get("metadata"), dict) else {}
         own = cell.get("id", meta.get("id"))  # Colab keeps a cell's id in its metadata
         if isinstance(own, str) and own not in seen:

@@ -34,7 +34,7 @@ PUBLIC_SEED = 20_11_13_456
 
 def item(task: str, seed: int) -> dict[str, Any]:
     """The key item of `task` for a seed: properties with inputs and right numbers, no mistakes yet."""
-    form = expected.forms()[task]
+    form = expected.form(task)
     properties = list(form.properties(np.random.default_rng([seed, *task.encode()])))
     names = [prop["name"] for prop in properties]
     if len(set(names)) != len(names):

@@ -12,14 +12,14 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import nbformat
 from nbconvert.exporters import NotebookExporter
 from nbgrader.api import GradeCell, SolutionCell, SourceCell, TaskCell
 from nbgrader.converters.base import NbGraderException
 from nbgrader.plugins import LateSubmissionPlugin
-from nbgrader.preprocessors import ClearSolutions, NbGraderPreprocessor, SaveCells
+from nbgrader.preprocessors import CheckCellMetadata, ClearSolutions, NbGraderPreprocessor, SaveCells
 from nbgrader.utils import is_grade, is_task
 
 from autograder import course, grading, intake, opened, releases, salvage, sandbox
@@ -113,6 +113,23 @@ class Salvage(NbGraderPreprocessor):
         for note in result.metadata.diffusion_labs.notes:
             self.log.warning("%s, %s: %s", ids["student"], ids["notebook"], note)
         return result, resources
+
+
+class CheckEachMetadataOnce(CheckCellMetadata):
+    """CheckCellMetadata, which looks at nothing but cells' types and metadata: those that were found good are not looked at again.
+
+    Salvaged notebooks of one release have them in common.
+    """
+
+    good: ClassVar[set[str]] = set()
+
+    def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
+        """Check a notebook whose metadata are new."""
+        name = grading.digest([(cell.cell_type, cell.metadata.get("nbgrader")) for cell in nb.cells])
+        if name not in self.good:
+            super().preprocess(nb, resources)
+            self.good.add(name)
+        return nb, resources
 
 
 class Judge(NbGraderPreprocessor):

@@ -59,6 +59,18 @@ class Judged:
     used: float
 
 
+class Found(dict[str, dict[str, Any]]):
+    """The verdicts on one submission. A worker of this machine finds those that others led to, and takes them over."""
+
+    def get(self, name: str, default: Any = None) -> dict[str, Any] | None:
+        """The verdict of this name, if there is one."""
+        if name not in self and os.environ.get(grading.KEEP):
+            there = grading.Kept(os.environ[grading.KEEP]).get(name)
+            if there is not None:
+                self[name] = there
+        return super().get(name, default)
+
+
 class OtherGrader(RuntimeError):
     """A worker would judge differently; the text says why."""
 
@@ -86,7 +98,7 @@ def _judge_one(
     here = cluster.standing(assignment)
     if here != expected:
         raise OtherGrader(f"the worker on {platform.node()} {cluster.difference(expected, here)}")
-    runner, kept = grading.shared_runner(), dict(earlier or {})
+    runner, kept = grading.shared_runner(), Found(earlier or {})
     before = runner.used
     pristine = _pristine(assignment)
     submitted = intake.read_notebook(Path(f"{assignment}.ipynb"), content)
@@ -94,7 +106,7 @@ def _judge_one(
     verdicts = grading.judge_notebook(notebook, assignment, student, runner, kept, earlier is not None).values()
     passed = {verdict.task: verdict.passed for verdict in verdicts}
     answered = sum(verdict.sentence not in (grading.BLANK, opened.WORTH) for verdict in verdicts)
-    return Judged(passed, kept, len(kept) == answered, runner.used - before)
+    return Judged(passed, dict(kept), len(kept) == answered, runner.used - before)
 
 
 @functools.cache
@@ -217,6 +229,10 @@ def _content(path: Path) -> bytes:
         return b""
 
 
+NBGRADER = "import sys; sys.modules['rfc3987_syntax'] = None; from nbgrader.apps.nbgraderapp import main; main()"
+"""`python -m nbgrader`, without what `__main__` leaves out too."""
+
+
 def grade(assignment: str, jobs: int = 0, arguments: tuple[str, ...] = (), scheduler: str = "") -> int:
     """Grade all submissions of one assignment; returns nbgrader's exit code.
 
@@ -229,8 +245,7 @@ def grade(assignment: str, jobs: int = 0, arguments: tuple[str, ...] = (), sched
     judge_all(assignment, jobs, scheduler)  # what it could not judge, nbgrader's own run judges again, alone
     for student, _ in submissions(assignment):
         _forget_half_graded(student, assignment)
-    command = [sys.executable, "-m", "nbgrader", "autograde", assignment, *arguments]
-    return subprocess.call(command, cwd=course.ROOT)
+    return subprocess.call([sys.executable, "-c", NBGRADER, "autograde", assignment, *arguments], cwd=course.ROOT)
 
 
 def differences(assignment: str, jobs: int = 0, scheduler: str = "") -> list[tuple[str, str, float]]:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import ast
 import copy
+import functools
 import re
 import textwrap
+from collections.abc import Set
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -89,7 +91,7 @@ def _answer(
     name: str,
     slot: nbformat.NotebookNode,
     slots: dict[str, nbformat.NotebookNode],
-    wanted: set[str],
+    wanted: Set[str],
     submitted: list[nbformat.NotebookNode],
 ) -> _Taken:
     """The answer to one slot: the last cell with its id, else its banner, else its names, that defines what it must.
@@ -117,7 +119,7 @@ def _answer(
     return _Taken(level[-1].source if level else "", tuple(level), len({cell.source for cell in level}))
 
 
-def _without_the_rest(source: str, wanted: set[str], slots: dict[str, nbformat.NotebookNode]) -> str:
+def _without_the_rest(source: str, wanted: Set[str], slots: dict[str, nbformat.NotebookNode]) -> str:
     """A cell without its definitions of what *other* slots ask for, in case cells were merged."""
     others = {
         defined for slot in slots.values() if slot.cell_type == "code" for defined in definitions(slot.source)
@@ -132,7 +134,8 @@ def _without_the_rest(source: str, wanted: set[str], slots: dict[str, nbformat.N
     return "\n".join(lines)
 
 
-def definitions(source: str, imports: bool = False) -> set[str]:
+@functools.lru_cache(maxsize=512)  # every cell is looked at for every slot, in every submission
+def definitions(source: str, imports: bool = False) -> frozenset[str]:
     """What a code cell defines at top level, methods with the class they are attached to: {"sample", "VPSDE.alpha"}.
 
     `imports` adds the names that it imports: they are not its own, but they are there.
@@ -146,7 +149,7 @@ def definitions(source: str, imports: bool = False) -> set[str]:
             names |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
         elif isinstance(node, ast.Assign):
             names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
-    return names
+    return frozenset(names)
 
 
 def statements(source: str) -> list[ast.stmt]:

@@ -51,6 +51,14 @@ def forms() -> dict[str, Form]:
     return _FORMS
 
 
+def form(task: str) -> Form:
+    """The form of one task. Only what may have it is imported: other notebooks' forms may need torch, which takes seconds."""
+    for module in pkgutil.iter_modules(__path__):
+        if module.name.startswith(task.partition(".")[0]):
+            importlib.import_module(f"{__name__}.{module.name}")
+    return _FORMS[task] if task in _FORMS else forms()[task]
+
+
 def prop(name: str, title: str, inputs: dict[str, Any], expect: dict[str, Any], look: str = "") -> Property:
     """A property: a short name, a title for students, the probe's inputs, what is right, and where to look if it fails."""
     return {"name": name, "title": title, "inputs": inputs, "expect": expect, "look": look}

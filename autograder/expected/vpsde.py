@@ -293,12 +293,12 @@ def random_theta(rng: Rng, d: int) -> np.ndarray:
     return theta
 
 
-def polynomial(theta: np.ndarray, early: int = 0, late: int = 0) -> Callable[[float], tuple[np.ndarray, np.ndarray]]:
+def polynomial(theta: np.ndarray, early: int = 0, late: int = 0) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """The network of the probes, with `theta` (powers, d, d + 1), as exact.py takes it."""
 
-    def network(t: float) -> tuple[np.ndarray, np.ndarray]:
-        both = np.tensordot(t ** np.arange(late, late + len(theta)) * (1 - t) ** early, theta, 1)
-        return both[:, :-1], both[:, -1]
+    def network(ts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        both = np.tensordot(ts[:, None] ** np.arange(late, late + len(theta)) * (1 - ts[:, None]) ** early, theta, 1)
+        return both[..., :-1], both[..., -1]
 
     return network
 

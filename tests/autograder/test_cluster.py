@@ -180,7 +180,7 @@ def test_a_verdict_is_kept_under_a_name_that_needs_no_number_of_the_item(monkeyp
     with pytest.raises(pytest.fail.Exception):
         grading.judge_answer(TASK, answer, 1, runner, kept=kept)
     with pytest.raises(pytest.fail.Exception):
-        grading.judge_answer(TASK, answer + "\n", 0, runner, kept=kept)
+        grading.judge_answer(TASK, answer + "\nother = 1", 0, runner, kept=kept)
 
 
 POISON = """

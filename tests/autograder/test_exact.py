@@ -194,7 +194,7 @@ def test_no_rows_are_no_error():
     assert data.denoiser(np.zeros((0, 2)), np.zeros(0), np.ones(0)).shape == (0, 2)
 
 
-one = [[[1.0]]]
+one, chance = [[[1.0]]], Mixture.gaussian([0.0], [[1.0]])
 
 
 @pytest.mark.parametrize(
@@ -225,6 +225,7 @@ one = [[[1.0]]]
         (lambda: exact.pair_moments(chequerboard().characteristic, np.ones((1, 3)), [0.0]), "even number"),
         (lambda: exact.euler_ode(VP(), [1.0, 0.5], np.ones((3, 1)), lambda x, t: x[:, 0]), "score"),
         (lambda: exact.gaussian_score([0.0], [[0.0]], 1.0, 0.0), "[Ss]ingular"),
+        (lambda: exact.residual_moments(chance, one, np.ones((2, 1, 1)), [[0.0]]), "c_eps has shape"),
     ],
 )
 def test_a_wrong_argument_is_named(make, sentence):
@@ -549,6 +550,11 @@ def draw(vp, data, n, rng):
     return t, alpha, sigma, x0, eps, alpha * x0 + sigma * eps
 
 
+def at_each(network):
+    """A network that knows one time, at all times: as the losses take it."""
+    return lambda ts: tuple(map(np.stack, zip(*map(network, ts), strict=True)))
+
+
 @pytest.mark.parametrize(("K", "d"), [(1, 1), (3, 2)])
 @pytest.mark.parametrize("loss", ["dsm", "v"])
 def test_loss_moments(loss, K, d):
@@ -561,7 +567,7 @@ def test_loss_moments(loss, K, d):
     residual = sigma * out + eps if loss == "dsm" else out - (alpha * eps - sigma * x0)
     losses = (residual**2).sum(1)
     moments = exact.dsm_moments if loss == "dsm" else exact.v_moments
-    mean, variance = moments(fast, data, lambda t: (A + t * B, a + np.cos(t) * b))
+    mean, variance = moments(fast, data, at_each(lambda t: (A + t * B, a + np.cos(t) * b)))
     assert_means(losses, mean)
     assert_means((losses - mean) ** 2, variance)
 
@@ -569,30 +575,31 @@ def test_loss_moments(loss, K, d):
 def test_losses_of_the_zero_network():
     """|eps|^2 is chi-squared, (d, 2d). |alpha eps - sigma x0|^2: mean of alpha^2 d + sigma^2 |x0|^2."""
     data = random_mixture(np.random.default_rng(111), 3, 3)
-    zero = np.zeros((3, 3)), np.zeros(3)
-    np.testing.assert_allclose(exact.dsm_moments(VP(), data, lambda t: zero), (3.0, 6.0), rtol=1e-12)
+    zero = at_each(lambda t: (np.zeros((3, 3)), np.zeros(3)))
+    np.testing.assert_allclose(exact.dsm_moments(VP(), data, zero), (3.0, 6.0), rtol=1e-12)
     ts = (np.arange(100_000) + 0.5) / 100_000
     square = np.trace(data.cov) + data.mean @ data.mean
     expected = 3 * (VP().alpha(ts) ** 2).mean() + square * (VP().sigma(ts) ** 2).mean()
-    assert exact.v_moments(VP(), data, lambda t: zero)[0] == pytest.approx(expected, rel=1e-8)
+    assert exact.v_moments(VP(), data, zero)[0] == pytest.approx(expected, rel=1e-8)
 
 
-def test_moments_at_one_time_are_per_component():
+def test_moments_are_per_time_and_component():
     rng = np.random.default_rng(112)
     data = random_mixture(rng, 2, 2)
-    c_x0, c_eps, c_m = rng.normal(size=(2, 2)), rng.normal(size=(2, 2)), rng.normal(size=2)
-    for k, (mean, variance) in enumerate(zip(*exact.residual_moments(data, c_x0, c_eps, c_m), strict=True)):
+    times = c_x0, c_eps, c_m = rng.normal(size=(3, 2, 2)), rng.normal(size=(3, 2, 2)), rng.normal(size=(3, 2))
+    means, variances = exact.residual_moments(data, *times)
+    for (time, k), mean in np.ndenumerate(means):
         x0 = Mixture.gaussian(data.means[k], data.covs[k]).sample(100_000, rng)
-        r = x0 @ c_x0.T + rng.standard_normal(x0.shape) @ c_eps.T + c_m
+        r = x0 @ c_x0[time].T + rng.standard_normal(x0.shape) @ c_eps[time].T + c_m[time]
         assert_means((r**2).sum(1), mean)
-        assert_means(((r**2).sum(1) - mean) ** 2, variance)
+        assert_means(((r**2).sum(1) - mean) ** 2, variances[time, k])
 
 
 def test_quadrature_over_time_has_converged():
     """v_moments has sqrt(t) at 0, where 200 plain Gauss-Legendre nodes in t stop at 1e-8."""
     data, network = (
         random_mixture(np.random.default_rng(113), 3, 2),
-        lambda t: (np.array([[1.0, t], [0.5, 2.0]]), np.ones(2)),
+        at_each(lambda t: (np.array([[1.0, t], [0.5, 2.0]]), np.ones(2))),
     )
     for moments in (exact.dsm_moments, exact.v_moments):
         finer = moments(VP(), data, network, nodes=263)
@@ -624,8 +631,8 @@ def test_optimum_of_a_gaussian_is_the_loss_of_its_exact_network(seed, d):
     ):
         value, error = optimum(fast, data)
         assert error == 0
-        assert value == pytest.approx(moments(fast, data, network, nodes=64)[0], rel=1e-6)
-        assert value < moments(fast, data, lambda t, f=network: (f(t)[0] + 0.05, f(t)[1]), nodes=64)[0]
+        assert value == pytest.approx(moments(fast, data, at_each(network), nodes=64)[0], rel=1e-6)
+        assert value < moments(fast, data, at_each(lambda t, f=network: (f(t)[0] + 0.05, f(t)[1])), nodes=64)[0]
 
 
 @pytest.mark.parametrize(("K", "d", "scale"), [(3, 1, 0.3), (3, 2, 0.05), (2, 3, 0.0)])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import time
 
 import pytest
 
-from autograder import course, keys
+from autograder import course, grading, keys
 from autograder.grading import judge_answer
 from autograder.runner import Runner
 
@@ -156,20 +157,40 @@ def sample_gaussian(n, mean, cov, generator=None):
 
 
 class Late:
-    """A runner whose answers never end, and compute for so long until they are stopped."""
+    """A runner whose answers never end: until they are stopped they compute for so long, and so much passes on the clock."""
 
-    seconds, used = 1.0, 0.0
+    seconds, used, now = 1.0, 0.0, 0.0
 
-    def __init__(self, computes):
-        self.computes = computes
+    def __init__(self, computes, lasts):
+        self.computes, self.lasts = computes, lasts
 
     def observe(self, task, item, answer, carried):
         self.used += self.computes
+        self.now += self.lasts
         return {prop["name"]: {"failed": "TimeLimit", "text": "did not finish within 1 s"} for prop in item["properties"]}
 
 
-@pytest.mark.parametrize(("computes", "again", "kept"), [(1.2, False, 0), (1.2, True, 1), (0.3, True, 0)])
-def test_what_is_late_is_kept_only_if_it_computed_for_its_whole_limit_at_the_second_time(computes, again, kept):
-    verdicts = {}
-    verdict = judge_answer(TASK, reference(), 0, Late(computes), kept=verdicts, again=again)
+@pytest.mark.parametrize(
+    ("computes", "lasts", "again", "kept"),
+    [(0.98, 1.0, False, 1), (0.98, 2.0, False, 0), (0.98, 2.0, True, 1), (0.3, 0.3, False, 0), (0.3, 3.0, True, 0)],
+)
+def test_what_is_late_is_kept_if_it_computed_for_its_whole_limit_undisturbed_or_twice(
+    monkeypatch, computes, lasts, again, kept
+):
+    verdicts, late = {}, Late(computes, lasts)
+    monkeypatch.setattr(grading.time, "perf_counter", lambda: late.now)
+    verdict = judge_answer(TASK, reference(), 0, late, kept=verdicts, again=again)
     assert verdict.sentence == "Your code did not finish within 1 s." and len(verdicts) == kept
+
+
+def test_what_differs_in_comments_and_layout_is_run_once_if_it_is_right_and_each_if_it_is_wrong(runner):
+    verdicts, right, never = {}, reference(), Runner(runner.seconds)
+    verdict = judge_answer(TASK, right, 0, runner, kept=verdicts)
+    never._ask = lambda _: pytest.fail("it was run")
+    assert judge_answer(TASK, f"# mine\n\n{right}  # ends here", 0, never, kept=verdicts) == verdict and verdict.passed
+    for other in (f"{right}\nmore = 1", repr(right), ast.dump(ast.parse(right)), f"%time\n{right}"):
+        with pytest.raises(pytest.fail.Exception):
+            judge_answer(TASK, other, 0, never, kept=verdicts)
+    for line in (2, 3):
+        verdict = judge_answer(TASK, HEAD + "\n" * (line - 2) + "    1 / 0", 0, runner, kept=verdicts)
+        assert f"(line {line} of the cell)" in verdict.sentence, verdict

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import nbformat
 import pytest
 
-from autograder import build, course, table
+from autograder import build, course, parallel, table
 from autograder import demo as demo_class
 from autograder.nbgrader_parts import LatePolicy
 from tests.conftest import REPOSITORY
@@ -93,6 +93,13 @@ def test_nbgrader_validate_works_on_student_notebooks(tmp_path, name):
     nbformat.write(nbformat.read(blank, as_version=4), path)
     code, log = nbgrader(tmp_path, "validate", str(path), plain=True)
     assert "Success!" not in log and "Nothing is filled in here yet" in log, log
+
+
+def test_what_grades_a_class_imports_neither_grammars_nor_torch():
+    look = "import sys; from autograder import __main__, parallel, keys; keys.item('vpsde.loss', 1); print(sys.modules.keys() & {'lark', 'torch'})"
+    nbgrader = parallel.NBGRADER.replace("main()", "print(sys.modules.keys() & {'lark', 'torch'})")
+    for code in (look, nbgrader):
+        assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n", code
 
 
 def test_late_policy(monkeypatch):
