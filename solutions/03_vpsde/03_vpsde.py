@@ -387,13 +387,19 @@ _ = plots.scatter(sde_paths[-1], "SDE: 1000 end points", axes[1], limit=3)
 # Answer in about six sentences.
 #
 # === BEGIN MARK SCHEME ===
+#
 # **Full (3).** (a) It is the reverse SDE: full g² and fresh noise; the signs are turned because Δt is positive here while dt is negative in the equation.
+#
 # (b) A reason, not just the formula: the noise spreads p_t as a diffusion ½ g² Δp, which equals a transport with velocity −½ g² ∇ log p (Fokker–Planck);
 # the ODE replaces the noise by this transport, so forward drift f − ½ g² s. The reverse SDE needs another ½ to undo the noise that it adds itself: ½ + ½ = 1.
+#
 # (c) Without noise and with the full score the points contract too much: spots become much too narrow (collapse towards the modes' centres);
 # the density is no longer p_t. Seen in an experiment or argued for one Gaussian.
+#
 # **Half (1.5).** Recognises the SDE and that noise and the factor belong together, but (b) is only quoted or (c) is missing or says "inaccurate".
+#
 # **Zero.** Calls it an ODE, or explains the ½ as a convention or a step size.
+#
 # === END MARK SCHEME ===
 
 # %% [markdown]

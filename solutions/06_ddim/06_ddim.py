@@ -252,13 +252,25 @@ _ = axes[1].legend(fontsize=7, ncols=3, loc="upper center")
 # (c) Why does the network need no new training when $\sigma$ or the choice of levels changes? (d) If the marginals are the same for all $\eta$, why do the pictures of a trained network get better or worse with $\eta$?
 #
 # === BEGIN MARK SCHEME ===
+#
 # 1. (1) Insert: (x_t − √ᾱ_t x_0)/√(1−ᾱ_t) = ε, so x_s = √ᾱ_s x_0 + √(1−ᾱ_s−σ²) ε + σ z with z independent of ε. Mean √ᾱ_s x_0; variance (1−ᾱ_s−σ²) + σ² = 1−ᾱ_s. One half if the independence of z is not used or mentioned.
+#
 # 2. (1) The joint law: Cov(x_s, x_t | x_0) = √(1−ᾱ_s−σ²) √(1−ᾱ_t): largest for σ = 0 (the same noise), smaller with more fresh noise. One half for "the correlation" without the computation.
+#
 # 3. (1) The loss of training asks for E[ε | x_t] at single t: only the law of (x_0, x_t) enters, and that is the same. (Theorem 1: the bound is a weighted sum of the same terms.) So also for any subset of levels, which the network all knows.
+#
 # 4. (1) The proof has the true x_0; the sampler puts the prediction in its place, which is a mean over many possible x_0 and in error besides. With finite steps that changes the law, differently for each η: fresh noise forgets earlier errors (and its size has to be right), the deterministic way carries them on; large steps with much fresh noise discard what was decided. One of the two (mean instead of x_0, network's error) with a consequence is enough; one half for "the network is not perfect" alone.
 #
 # **Anchor, full (4):** two lines of algebra with z independent of ε; covariance; "the loss contains pairs (x_0, x_t) only"; "x̂_0 ≠ x_0, so errors pile up without noise and are washed out with it".
-# **Anchor, half (2):** variance added correctly, "correlations change", "it was trained on all t anyway"; nothing for (d). **Anchor, zero:** quotes Lemma 1.
+#
+#
+#
+# **Anchor, half (2):** variance added correctly, "correlations change", "it was trained on all t anyway"; nothing for (d).
+#
+#
+#
+# **Anchor, zero:** quotes Lemma 1.
+#
 # === END MARK SCHEME ===
 
 # %% [markdown]
@@ -546,16 +558,29 @@ _ = ax.legend(handles=[*ax.get_legend_handles_labels()[0], *right.get_legend_han
 # (c) Explain the *left* end: what goes wrong with 5 steps, with and without fresh noise? Use section 5's figure of the normal and what the grids look like. (d) Explain the *right* end: why does DDIM stop getting better while it still stands far from the floor, and why may DDPM get nearer? (e) Which sampler with how many steps do you take for a preview while somebody waits, for 50,000 pictures to be judged by their FD, and for editing a real picture? One reason each.
 #
 # === BEGIN MARK SCHEME ===
+#
 # 1. (1) Time is proportional to the number of steps (a slope of 1 in the log-log curves; read off, e.g. factor 10 from 10 to 100), the same for both η: nearly all of it is the network's calls, one for each step and batch; drawing noise costs next to nothing.
+#
 # 2. (1) Both curves from the student's own output with n and floor. Usually: at 5 steps DDIM is as good as or better than DDPM; DDPM passes it near 10 steps and goes on falling; DDIM is flat from about 20 to 50 steps on. A difference of some units of FD at n = 200 means nothing (another seed moves it by as much). One half without n, floor or a word on uncertainty.
+#
 # 3. (1) Left end: every step replaces x_0 by a mean over all pictures that are possible there; with 5 steps most of the way is one jump towards a mean, so blurred. Euler's error, 1/n. Fresh noise makes it worse: it has to be removed again by very few later steps, the samples are too narrow (section 5) or, in pictures, faint. One half for "too few steps" with a description only.
+#
 # 4. (1) Right end: the discretisation is no longer what is wrong, the network is. The deterministic way carries every error of the network along; fresh noise brings x back to where the network was trained and lets later steps correct earlier errors. Steps cannot mend the network. One half for "limit reached" without naming the network's error.
+#
 # 5. (1) Preview: DDIM with 10 to 20 steps (fast, and the same noise gives the same picture later). FD: whatever has the lowest FD in the student's table, with its cost named (usually DDPM with 50 to 1,000). Editing: DDIM, since only η = 0 has a way back. One half for two of the three.
+#
 # 6. (1) The answer as a whole refers to the student's own figures and numbers, at least one of them read off for each of (a) to (d).
 #
 # **Anchor, full (6):** "Seconds: 0.4, 0.7, 1.6 … for both, about 0.08 s for each call with 200 pictures. FD (n = 200, floor 17): DDIM 75, 50, 40, 36, 35, 34; DDPM 94, 40, 31, 30, 25, 30; crossing between 5 and 10; 25 and 30 need another seed. […] DDIM's plateau is the network's error: the paths of section 5 with a perfect network had none."
+#
+#
+#
 # **Anchor, half (3):** time linear in steps; crossing described from the figure with n; left end by "bigger steps, bigger errors"; right end not explained; preview DDIM.
+#
+#
+#
 # **Anchor, zero:** "DDIM is faster and better", without own numbers.
+#
 # === END MARK SCHEME ===
 
 # %% [markdown]
@@ -706,11 +731,23 @@ show(mixed, "between the pixels", axes[1], columns=11)
 # (a) With one round, how does the error of the round trip depend on the number of steps, and which approximation is to blame? Say in a formula where it enters. (b) What do more rounds change, at which cost in network calls, and why does an error remain in your figure? Compare at an equal number of calls. (c) Could you invert the sampler with η = 1 in the same way? What would you have to store to bring a picture back?
 #
 # === BEGIN MARK SCHEME ===
+#
 # 1. (1) The error falls with n, as read off the figure (usually by a factor of about 10 from 5 to 200 steps, so more slowly than 1/n there). ε̂(x_s, t) is used in the place of ε̂(x_t, t): the two differ by about ∂ε̂/∂x · (x_t − x_s), which is proportional to the step, so at best 1/n in all; slower, since near the data ∂ε̂/∂x is large. One half for the observation without the replaced argument.
+#
 # 2. (1) Rounds solve for x_t by repetition; each costs a call per step, so 3 rounds with n steps cost 3n calls up and n calls down. From the student's figure, at equal calls: 3 rounds × 20 steps take 60 + 20 calls and have an error of 0.011; 1 round × 50 takes 50 + 50 and has 0.026: rounds win. What remains: the repetition has not come to rest after three rounds, least of all near the data. One half without a comparison of costs.
+#
 # 3. (1) No: x_t depends on the fresh noises as well, which the picture does not tell. One would have to keep (or choose) the noise of every step: then all of x_T and the z's are the code (n + 1 times the size of a picture). One half for "no, it is random".
 #
-# **Anchor, full (3):** slope read off and the replaced argument named; equal calls compared; all z's stored. **Anchor, half (1.5):** "smaller steps, smaller error", "more rounds are better but cost more", "no, random". **Anchor, zero:** "exact, because deterministic".
+# **Anchor, full (3):** slope read off and the replaced argument named; equal calls compared; all z's stored.
+#
+#
+#
+# **Anchor, half (1.5):** "smaller steps, smaller error", "more rounds are better but cost more", "no, random".
+#
+#
+#
+# **Anchor, zero:** "exact, because deterministic".
+#
 # === END MARK SCHEME ===
 
 # %% [markdown]

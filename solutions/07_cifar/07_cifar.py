@@ -844,12 +844,25 @@ for name, sustained in [("a small GPU (2e12 operations per second, assumed)", 2e
 # in training, if no check had told you? (d) Where is the bottleneck, in parameters, in memory and in time? They are probably three different places.
 #
 # === BEGIN MARK SCHEME ===
+#
 # 1. (2) A description from which a classmate could write the network: sizes, time, sight, parameters. One point if one of the four is missing.
+#
 # 2. (3) One point for each decision with its alternative and a reason that is about this task (32 × 32, three minutes, v, noise levels); at least one with a measured number, else at most two.
+#
 # 3. (1) A requirement, and how its violation shows: for instance a time that gets lost: colours never settle, blurred samples at all t; batch statistics: good loss, bad samples, above all one at a time; a bounded output: loss stays high at large noise, pale samples; company or idle weights: no error at all. One half without the symptom.
+#
 # 4. (2) Parameters (usually at the coarse level or in linear layers), memory (maps at full resolution, attention), time (convolutions at the finest level): each with a number or an argument; one point for two of three.
 #
-# **Anchor, full (8):** table of levels; "16 × 16 instead of 32 × 32 inside: 400 instead of 90 images/s, held-out loss after a minute 0.13 against 0.19". **Anchor, half (4):** description, reasons without alternatives or numbers, one bottleneck. **Anchor, zero:** the code again, in words.
+# **Anchor, full (8):** table of levels; "16 × 16 instead of 32 × 32 inside: 400 instead of 90 images/s, held-out loss after a minute 0.13 against 0.19".
+#
+#
+#
+# **Anchor, half (4):** description, reasons without alternatives or numbers, one bottleneck.
+#
+#
+#
+# **Anchor, zero:** the code again, in words.
+#
 # === END MARK SCHEME ===
 
 # %% [markdown] written="cifar.comparison" points=8
@@ -859,13 +872,27 @@ for name, sustained in [("a small GPU (2e12 operations per second, assumed)", 2e
 # (c) The held-out loss here and the loss of notebook 05 cannot be compared as they stand. Why not? Which comparison would be fair? (d) Measuring: why is there no Fréchet distance on the course's classifier here, and what does the spectrum miss that it would see? (e) What can be concluded from the stand-in about CIFAR-10, and what not?
 #
 # === BEGIN MARK SCHEME ===
+#
 # 1. (2) 3072 against 784 numbers; photographs with a power law (all scales, faint fine detail, correlated colours), digits strong up to four or five periods and little beyond, few grey values, black background; so coarse structure and colour are decided at high noise, detail late; for digits the shape is decided in a narrow range of t. One point without the order.
+#
 # 2. (2) Two reasons with a number each: more dimensions and more variety (spectrum, distance to the nearest training image), finer detail below the noise until late (power at k = 12 of about 0.02), fewer images per second (rates of both notebooks), larger network. One point without numbers.
+#
 # 3. (1) The loss of v depends on the data's variance and spectrum, on the schedule and on how t is weighted (and the one is on training batches of noisy weights, the other held out with averages). Fair: the loss at equal t relative to that of the best linear guess or of a network that answers the mean, or the same network on both data sets. One half for "other data".
+#
 # 4. (2) The classifier knows grey digits of 28 × 28 only; its features say nothing of photographs. The spectrum knows second moments only: noise with a photograph's spectrum scores perfectly and shows no edge; it sees neither objects nor diversity nor copying. One point for each half.
+#
 # 5. (1) That the code, the network and the run work and learn colours, edges, textures; rates in images/s. Not: sample quality, overfitting, epochs needed, a comparison with published numbers: seven photographs, overlapping windows, related held-out parts.
 #
-# **Anchor, full (8):** all five with own numbers. **Anchor, half (4):** right in words, one number; "photos are harder". **Anchor, zero:** general remarks on CIFAR-10.
+# **Anchor, full (8):** all five with own numbers.
+#
+#
+#
+# **Anchor, half (4):** right in words, one number; "photos are harder".
+#
+#
+#
+# **Anchor, zero:** general remarks on CIFAR-10.
+#
 # === END MARK SCHEME ===
 
 # %% [markdown] written="cifar.report" points=10
@@ -875,6 +902,7 @@ for name, sustained in [("a small GPU (2e12 operations per second, assumed)", 2e
 # know; your estimate of a full run, marked as one). If you did a longer run, on CIFAR-10 or a GPU, report that one, with its device and time.
 #
 # === BEGIN MARK SCHEME ===
+#
 # Give up to 100 by this rubric and divide by ten (half points allowed). A run on the stand-in can get full marks; so can one on CIFAR-10. Samples are judged against what the budget allows, not against published pictures.
 #
 # | part | full | half | zero |
@@ -885,7 +913,16 @@ for name, sustained in [("a small GPU (2e12 operations per second, assumed)", 2e
 # | Results (20) | grid; progress on the same noises; spectrum with its floor; nearest images; each with a sentence on what it shows | figures without words | only adjectives |
 # | Limits (25) | concrete faults in own samples; a plan with a measure; estimate of the full run with formula and assumption, marked as an estimate | "train longer", estimate without formula | estimate given as a fact, or absent |
 #
-# **Anchor, full (10):** a classmate could repeat it and would know what to expect. **Anchor, half (5):** all parts there, few reasons, no floor. **Anchor, zero:** no own run.
+# **Anchor, full (10):** a classmate could repeat it and would know what to expect.
+#
+#
+#
+# **Anchor, half (5):** all parts there, few reasons, no floor.
+#
+#
+#
+# **Anchor, zero:** no own run.
+#
 # === END MARK SCHEME ===
 
 # %% [markdown]
