@@ -71,8 +71,7 @@ notation()
 # This notebook uses the right column. Points are rows, also where a row is one number: data have the shape (B, 1), and $t$ has the shape (B,), an integer for each
 # row. Tensors are float32.
 #
-# As in notebook 03, **a function must never change the tensors it is given**: whoever called it still needs them. `a += 1` writes into the very tensor that the caller holds,
-# while `a = a + 1` makes a new one and leaves the caller's as it was. Methods that end in an underscore, such as `a.clamp_(0, 1)`, write into the tensor as well.
+# As in notebook 03, **a function must never change the tensors it is given**: on an argument `a`, no `a += 1` and no method that ends in an underscore.
 #
 # ## 1 · The data
 #
@@ -243,7 +242,7 @@ check("ddpm.cosine_betas", cosine_betas)
 # %% [markdown]
 # From any schedule follow $\alpha_t = 1 - \beta_t$, the share of the variance that step $t$ keeps, and the product of the shares,
 #
-# $$\bar\alpha_t = \prod_{s=1}^{t} \alpha_s, \qquad \bar\alpha_0 = 1 \;\text{(an empty product)}.$$
+# $$\bar\alpha_t = \prod_{i=1}^{t} \alpha_i, \qquad \bar\alpha_0 = 1 \;\text{(an empty product)}.$$
 #
 # **Task.** Write the table `alpha_bars`, with $T + 1$ entries.
 
@@ -431,7 +430,7 @@ ax.set(xlabel="step t", ylabel="$x_t$", title="constant schedule: data on the le
 ax.grid(False)
 
 # %% [markdown]
-# *Two dark bands at the left, at −1.4 and 0.7, widen and merge into one by step 50 or so; ragged grey lines start in the bands and wander over all of the width.* Sampling will have to go through this picture from right to left. The same as a film, with 4,000 rows:
+# *Two dark bands at the left, at −1.4 and 0.7, widen and merge into one by step 20 or so; ragged grey lines start in the bands and wander over all of the width.* Sampling will have to go through this picture from right to left. The same as a film, with 4,000 rows:
 
 # %%
 from helpers.animate import animate
@@ -444,7 +443,7 @@ for step in range(1, T + 1):
 animate(forward, density=data.ExactNoise(z_truth, process.alpha_bar).score.density, limit=3.2, title="forward")
 
 # %% [markdown]
-# *Animation: above, a histogram with two peaks under the exact density; below, 20 ways that grow downwards, one line of dots at a time. The peaks sink and merge by t = 50; then the hill hardly changes, while the ways go on wandering.*
+# *Animation: above, a histogram with two peaks under the exact density; below, 20 ways that grow downwards, one line of dots at a time. The peaks sink and merge by t = 20 or so; then the hill hardly changes, while the ways go on wandering.*
 #
 # ### Does it really end at $\mathcal{N}(0, 1)$?
 #
@@ -673,7 +672,8 @@ check("ddpm.negative_elbo", DDPM)
 # %% [markdown]
 # ### Four ways to say the same
 #
-# Given $x_t$ and $t$, a guess of the noise is a guess of everything else, since $x_t = a\, x_0 + s\, \varepsilon$ with $a = \sqrt{\bar\alpha_t}$ and $s = \sqrt{1 - \bar\alpha_t}$:
+# Given $x_t$ and $t$, a guess of the noise is a guess of everything else, since $x_t = a\, x_0 + s\, \varepsilon$ with $a = \sqrt{\bar\alpha_t}$ and $s = \sqrt{1 - \bar\alpha_t}$
+# (from here on this is what $s$ means):
 #
 # | kind | the network says | as a function of $x_0$ and $\varepsilon$ |
 # | --- | --- | --- |
@@ -751,7 +751,7 @@ _ = ax.legend()
 
 # %% [markdown]
 # *A logarithmic plot over t. "x0" is level at 1. "eps" and "score" begin far below 1, reach 1 in the middle, and shoot above 1,000 at the end. "v" rises from far below 1 and stays below 1.* Predicting noise is
-# good at small $t$, where the error is divided by much, and dangerous at large $t$; predicting $x_0$ is the other way round (its error never shrinks, although $x_1$ *is* nearly $x_0$). The velocity has the good end of both. Remember this picture in section 9.
+# good at small $t$, where its errors shrink, and dangerous at large $t$; predicting $x_0$ is the other way round (its error never shrinks, although $x_1$ *is* nearly $x_0$). The velocity has the good end of both. Remember this picture in section 9.
 #
 # The loss of a batch, for whatever the network predicts, with the sum over dimensions and the **mean** over rows:
 #
@@ -926,7 +926,7 @@ _ = ax.legend(fontsize=8, loc=(0.55, 0.2))
 # %% [markdown] written="ddpm.rising" points=2
 # ### Question: why does it rise?
 #
-# Explain, with your formula, why the broadcast number *rises* as the network gets better, and which value it would reach for the exact predictor, whose loss is 0.16. (You know how the mean square of a best prediction, its error and the mean square of what it predicts hang together.) In three or four sentences.
+# Explain, with your formula, why the broadcast number *rises* as the network gets better, and which value it would reach for the exact predictor, whose loss is 0.16. (The best prediction $\mathbb{E}[\varepsilon \mid x_t]$ and its error are uncorrelated.) In three or four sentences.
 #
 # === BEGIN MARK SCHEME ===
 #
@@ -1021,7 +1021,7 @@ check("ddpm.sample", DDPM)
 
 # %% [markdown]
 # **Your sampler works before anything is trained well.** The exact predictor takes the place of the network, and we measure the samples against the truth. The **Wasserstein-1 distance** ($W_1$) of samples on the line is how far they
-# have to move, on average, to lie as they should: sort them, and compare each with the exact quantile that belongs to it. Even true samples are not at 0; their mean is the *floor*.
+# have to move, on average, to lie as they should: sort them, and compare each with the exact quantile that belongs to it. Even true samples are not at 0; their mean distance is the *floor*.
 # (`Lookup` tabulates a network on the line, so that 100,000 samples take a second.)
 
 # %%
@@ -1148,7 +1148,7 @@ draw_histories(circulated.network, "50 histories, 40 epochs of training", axes[0
 draw_histories(perfect, "50 histories, exact predictor", axes[1])
 
 # %% [markdown]
-# *Fifty ragged lines each. Right: they begin between −8 and 10, mixed, and in the last hundred steps part into two bands, about a third (orange) at −4 and two thirds (blue) at 4. Left: the lower band is barely there, and lines end anywhere.* Compare with the forward picture, read from right to left.
+# *Fifty ragged lines each. Right: they begin between −8 and 10, mixed, and in the last fifty steps part into two bands, about a third (orange) at −4 and two thirds (blue) at 4. Left: the lower band is barely there, and lines end anywhere.* Compare with the forward picture, read from right to left.
 #
 # ### Sampling through the posterior, with noise and without
 #
@@ -1471,13 +1471,14 @@ for ax in axes:
 # %% [markdown]
 # ## 9 · A recipe that works in seconds
 #
-# The circulated recipe needs 157,000 steps and ends at $W_1 \approx 0.4$. Six things can be changed, and you have met a reason for each:
+# The circulated recipe needs 157,000 steps and ends at $W_1 \approx 0.4$. Six things can be changed, each for a reason:
 #
 # 1. **Time embedding.** A raw $t$ pins tanh to ±1, and the network is nearly blind to $x$ (section 4).
 # 2. **Normalisation.** Data of standard deviation 1 end where the sampler begins, and inputs have the size that layers are made for (section 1).
 # 3. **Schedule.** With the constant schedule even the perfect network is several times as far off as with the cosine (section 7).
 # 4. **Parametrisation.** A wrong noise at large $t$ is a hugely wrong $x_0$; a wrong velocity never is (section 5).
-# 5. **Batch size** and 6. **the rate of learning**: see the next cell.
+# 5. **Batch size**: the gradient of a small batch is mostly noise (measured below).
+# 6. **The rate of learning**: large steps get there soon, small ones average the noise out at the end (notebook 03, section 8).
 
 # %%
 class Recipe:
@@ -1528,7 +1529,7 @@ compare_on_line(samples, f"our recipe, 1,000 steps: W1 = {metrics.w1(samples, tr
 draw_histories(g, "our recipe, 50 histories", axes[1], ours.beta[1:])
 
 # %% [markdown]
-# *Left: the histogram of the samples fills the true density; peaks, gap and tails agree. Right: the histories shake at first, then part between steps 50 and 150 into two bands, which tighten about −4 and 4.* Compare the histories with those of the constant schedule: the cosine spends many more steps on the fine end. A training set of 10,000 points is not exactly the truth either: no recipe can know that there are two thirds on the right and not, say, 66.3 %. So its own distance is the limit that we can hope for.
+# *Left: the histogram of the samples fills the true density; peaks, gap and tails agree. Right: the histories shake at first, then part between steps 100 and 200 into two bands, which tighten about −4 and 4.* Compare the histories with those of the constant schedule: the cosine spends many more steps on the fine end. A training set of 10,000 points is not exactly the truth either: no recipe can know that there are two thirds on the right and not, say, 66.3 %. So its own distance is the limit that we can hope for.
 #
 # Where do the samples go wrong? Sort them and subtract, from each, the exact quantile in its place. $W_1$ is the mean of this displacement without its sign: the area between a curve and the line at 0.
 
@@ -1588,7 +1589,7 @@ ax.set(xlabel="training steps", ylabel="$W_1$ to the truth")
 _ = ax.legend(fontsize=8)
 
 # %% [markdown]
-# *Log-log. The circulated recipe falls slowly and is still far above the dashed line of the training data after 6,280 steps; ours comes down close to that line in 1,000, the last drop while the rate falls to 0.*
+# *Log-log. The circulated recipe falls slowly and is still far above the dashed line of the training data after 6,280 steps; ours comes down to two or three times that line in 1,000, the last drop while the rate falls to 0.*
 #
 # **Take a piece away.** Guess first: which of the six matters most? Then run; each bar changes one piece of the recipe, with as many steps. (About 40 seconds.)
 
@@ -1650,7 +1651,7 @@ _ = ax.invert_yaxis()
 #
 # ## 10 · In the plane
 #
-# Nothing in `DDPM` knows that $d$ was 1. Two sets from notebook 01: two Gaussians, and the chequerboard with its sharp edges. Both have a standard deviation near 1 already. For the two Gaussians `TimeNetwork` gets one layer more. A **first try** on the board is `TimeNetwork` as it is; the **better network** for the board also sees waves of $x$, at the
+# Nothing in `DDPM` knows that $d$ was 1. Two sets like those of notebook 01: two Gaussians, here on the other diagonal, and a chequerboard, here of the squares that were white. Both have a standard deviation near 1 already. For the two Gaussians `TimeNetwork` gets one layer more. A **first try** on the board is `TimeNetwork` as it is; the **better network** for the board also sees waves of $x$, at the
 # rates 1, 2 and 4, and has one layer more. (About 15 seconds for the three.)
 
 # %%
@@ -1812,7 +1813,7 @@ _ = plots.scatter_row(pictures, limit=2.8, colours=[plots.BLUE, plots.ORANGE])
 # * **[1000, 1] against [1000]** is a million pairs, and the number that comes out rises as the model improves.
 # * **Predicting the total noise is what we want.** One exercise says that predicting all the noise in $x_t$ "is not what we want". It is what Algorithm 1 does; Algorithm 2 scales it to one step.
 # * **An empty expectation.** The KL in $L_{t-1}$ has integrated $x_{t-1}$ out; the average that is left is over $x_0$ and $x_t$.
-# * **"$0 < \beta_1 < \dots < \beta_T < 1$" alone does not make $x_T$ normal** in the limit; $\beta_1$ must not shrink with $T$.
+# * **"$0 < \beta_1 < \dots < \beta_T < 1$" alone does not make $x_T$ normal** in the limit: if all $\beta_t$ shrink as fast as $1 / T$, something of the data is left.
 #
 # ## What comes next
 #

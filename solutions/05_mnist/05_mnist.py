@@ -1091,7 +1091,7 @@ animate([start_noise, *way], label="step", title="from noise to digits")
 # %% [markdown] written="mnist.training" points=8
 # ### Question: your training run
 #
-# Train your own model: yours, not the reference's numbers. Say for how long, on how many images, and with which batch, rate, decay, schedule and target, and give your reason for each of them in half a sentence. Leave in the notebook (a) the loss curve, (b) samples at three or more epochs, and (c) a grid of 64 samples
+# Train your own model, and report your own run, not the numbers in the text. Say for how long, on how many images, and with which batch, rate, decay, schedule and target, and give your reason for each of them in half a sentence. Leave in the notebook (a) the loss curve, (b) samples at three or more epochs, and (c) a grid of 64 samples
 # at the end. Then: what changed in the pictures while the loss curve looked flat? What does the averaged network do better than the last one? (Make a grid with `process.network` in the place of `ema.network`.)
 #
 # === BEGIN MARK SCHEME ===

@@ -423,7 +423,7 @@ _ = explore(in_steps, steps=[1, 2, 3, 5, 10, 20, 50, 100], eta=[0.0, 0.5, 1.0], 
 # %% [markdown]
 # *Figure with sliders for the number of steps and for η. Left: 20 ways from noise to data. Right: a histogram of the ends, lying on its side, with the exact density. One step puts everything into one place, the mean of the data; with five there are two narrow peaks with a bridge between them; with 50 all fits.*
 #
-# **How large is the error of few steps?** For *one* normal everything is exact: with data $\mathcal{N}(m, s^2)$ the limit of infinitely many steps takes $x_T$ to $m + s\,(x_T - \sqrt{\bar\alpha}\, m) / \sqrt{\bar\alpha s^2 + 1 - \bar\alpha}$, where $\bar\alpha$ is that of $T - 1$.
+# **How large is the error of few steps?** For *one* normal everything is exact: with data $\mathcal{N}(m, c^2)$ the limit of infinitely many steps takes $x_T$ to $m + c\,(x_T - \sqrt{\bar\alpha}\, m) / \sqrt{\bar\alpha c^2 + 1 - \bar\alpha}$, where $\bar\alpha$ is that of $T - 1$.
 
 # %%
 class KnowsANormal:
@@ -484,7 +484,7 @@ for ax in axes:
 #
 # $$\bar x_s = \bar x_t + (r_s - r_t)\, \hat\varepsilon(x_t, t), \qquad\text{one Euler step of}\qquad \frac{\mathrm{d} \bar x}{\mathrm{d} r} = \hat\varepsilon \qquad \text{(eq. 13, 14)} .$$
 #
-# This is the probability-flow ODE of notebook 03 in other coordinates. With $\hat\varepsilon = -\sigma_t \cdot \text{score}$ it is $\mathrm{d}x = \bigl[-\tfrac12 \beta x - \tfrac12 \beta\, \text{score}\bigr] \mathrm{d}t$ again, where $\mathrm{d}\bar\alpha / \mathrm{d}t = -\beta \bar\alpha$. Two differences matter. In these coordinates the linear part, the shrinking of the signal, is solved exactly; and where $\hat\varepsilon$ does not change along the way, **a single step is exact**, however long. Euler in $t$, as in notebook 03, makes an error
+# This is the probability-flow ODE of notebook 03 in other coordinates. With $\hat\varepsilon = -\sqrt{1 - \bar\alpha_t} \cdot \text{score}$ it is $\mathrm{d}x = \bigl[-\tfrac12 \beta x - \tfrac12 \beta\, \text{score}\bigr] \mathrm{d}t$ again, where $\mathrm{d}\bar\alpha / \mathrm{d}t = -\beta \bar\alpha$. Two differences matter. In these coordinates the linear part, the shrinking of the signal, is solved exactly; and where $\hat\varepsilon$ does not change along the way, **a single step is exact**, however long. Euler in $t$, as in notebook 03, makes an error
 # in both. What is left is an error of first order, as the left panel shows. Heun's method for the same ODE, in a third coordinate, the angle of notebook 05, asks twice in each step and still needs far fewer calls for the same accuracy.
 #
 # ## 6 · Speed and quality

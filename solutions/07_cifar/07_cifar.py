@@ -835,7 +835,7 @@ for name, sustained in [("a small GPU (2e12 operations per second, assumed)", 2e
 
 # %% [markdown]
 # The rates of the GPUs are assumptions: a few per cent of what data sheets promise for 16-bit arithmetic, since layers as small as these keep a GPU busy with waiting. Measure yours for a minute (`train_cifar.py --minutes 1 --device cuda` prints the number of steps) before you plan a night. For scale: Ho et al. trained 35.7 million parameters for 800,000 steps of 128 images, five times as many images as
-# this run, and with a network more than twenty times as large as yours may be.
+# this run, and with a network eighteen times as large as yours may be.
 
 # %% [markdown] written="cifar.design" points=8
 # ### Question: your design
