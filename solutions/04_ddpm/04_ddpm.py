@@ -640,7 +640,7 @@ for ax in axes:
 #
 # $$L_{\text{simple}}(x_0) = \bigl\| \varepsilon - \varepsilon_\theta(x_t, t) \bigr\|^2, \qquad x_t = \sqrt{\bar\alpha_t}\; x_0 + \sqrt{1 - \bar\alpha_t}\; \varepsilon ,$$
 #
-# with the **sum** over the $d$ dimensions. One of the courses behind this notebook calls the method `negative_elbo`, and so do we. It is not the negative ELBO but a reweighted version of it; section 8 puts the two beside each other.
+# with the **sum** over the $d$ dimensions. One of the courses behind this notebook calls the method `negative_elbo`, and so do we. It is not the negative ELBO (*evidence lower bound*, a bound on the log-likelihood) but a reweighted version of it; section 8 puts the two beside each other.
 #
 # *Why $t = 1$ must be trained.* A published exercise draws $t$ from $2, \dots, T$. Sampling ends with $x_1 \to x_0$, and that last step asks the network about $t = 1$: the only time it was never trained for decides on every sample.
 #
@@ -1244,7 +1244,8 @@ for ax, stochastic, name in [(axes[0], True, "mean and noise"), (axes[1], False,
 #
 # $$-\log p_\theta(x_0) \;\le\; L = \mathbb{E}_q \Bigl[ -\log p(x_T) - \sum_{t \ge 1} \log \frac{p_\theta(x_{t-1} \mid x_t)}{q(x_t \mid x_{t-1})} \Bigr] .$$
 #
-# It can be rewritten (eq. 5) as a sum of terms that each look at one step:
+# $\mathbb{E}_q$ averages over chains of the forward process, and $p(x_T) = \mathcal{N}(0, I)$ is where sampling starts. $L$ is the negative ELBO. It can be rewritten (eq. 5) as a sum of terms that each look
+# at one step, with $\mathrm{KL}(q \,\|\, p) = \mathbb{E}_{x \sim q}[\log q(x) - \log p(x)]$:
 #
 # $$L = \mathbb{E}_q \Bigl[ \underbrace{\mathrm{KL}\bigl(q(x_T \mid x_0) \,\|\, p(x_T)\bigr)}_{L_T} + \sum_{t > 1} \underbrace{\mathrm{KL}\bigl(q(x_{t-1} \mid x_t, x_0) \,\|\, p_\theta(x_{t-1} \mid x_t)\bigr)}_{L_{t-1}}\; \underbrace{- \log p_\theta(x_0 \mid x_1)}_{L_0} \Bigr] .$$
 #

@@ -958,7 +958,7 @@ print(f"largest difference of an averaged weight: {(whole - parts).abs().max():.
 #
 # Three minutes on a CPU are few steps: one or two thousand, where published recipes take half a million. Each of these choices buys some of that back.
 #
-# 1. **What is in a step.** On a CPU, twice the batch takes twice the time. The gradient of 32 images is good enough to step on, so 32 it is, and not 512: more steps instead. The rate belongs to it: 0.003 works for this network; at a tenth of it three minutes are over before anything happens, and at ten times of it the loss jumps.
+# 1. **What is in a step.** On a CPU, twice the batch takes twice the time. The gradient of 32 images is good enough to step on, so 32 it is, and not 512: more steps instead. The rate belongs to it: 0.003 works for this network; at a tenth of it three minutes are over before anything happens, and at ten times that the loss jumps.
 # 2. **How the numbers are stored.** Convolutions on a CPU run faster when the channels of a pixel lie side by side (`channels_last`), and on processors with instructions for it, in 16-bit floats (`bfloat16`). On a processor without, bfloat16 is ten times *slower*: so the next cell asks first, and measures.
 # 3. **Predict $v$ on the cosine schedule.** Where most steps are spent, and how errors are amplified on the way back: section 8 measures both choices.
 # 4. **EMA**, with a memory that fits the run.
@@ -1053,12 +1053,13 @@ print(f"{len(losses):,} steps in all, {(time.perf_counter() - start) / 60:.1f} m
 
 # %%
 ax = plots.loss_curve(losses, window=50)
-ax.axhline(data.var(), color=plots.INK, ls=":", label="always answer the mean")
+share = process.alpha_bar.mean()
+ax.axhline(share + (1 - share) * data.var(), color=plots.INK, ls=":", label="the mean of v at each t")
 ax.set(ylim=(0, 1), title="training loss: mean squared error of v")
 _ = ax.legend()
 
 # %% [markdown]
-# *The loss of the batches, a thin jagged line, falls from 1 to below 0.2 within some 200 steps, crosses the dotted line of a network that always answers the mean of the data, and then creeps down so slowly that nobody can see it.* Nine tenths of the steps look as if nothing happened. Now look at the pictures.
+# *The loss of the batches, a thin jagged line, falls from 1 to below 0.2 within some 200 steps, past the dotted line of a network that knows the mean of v at each t and no more, and then creeps down so slowly that nobody can see it.* Nine tenths of the steps look as if nothing happened. Now look at the pictures.
 #
 # **Samples at several epochs.**
 
@@ -1075,7 +1076,7 @@ torch.manual_seed(6)
 show(quick(process, budget(64), ema.network, seed=6), "64 samples of the averaged network, 50 steps", columns=16)
 
 # %% [markdown]
-# *Four rows of 16 pictures. All have clean strokes on black; more than half are digits that you would read without hesitation, others are characters that do not exist.*
+# *Four rows of 16 pictures. Nearly all have clean strokes on black. After 2,300 steps more than half are digits that you would read without hesitation, after 1,400 about a third; the others are characters that do not exist.*
 
 # %%
 small = respaced(process, ema.network, steps=budget(50))
@@ -1143,7 +1144,7 @@ show(stages, "after the steps at t = 999, 800, 600, 500, 400, 300, 200, 100, 50,
 show_row([("1,000 steps", slow_pictures), ("50 steps", quick_pictures)], columns=4)
 
 # %% [markdown]
-# *Above: four pictures on their way. At t = 800 there is nothing but noise to see; between 600 and 400 it is decided what it will be; after that only edges get sharper. Below: 16 digits in 1,000 steps and 16 in 50.* On the cosine schedule and with a cut $\hat x_0$, 50 steps look about as good as 1,000, and a computer with two cores gets 20 times as many of them. We use 50 from now on,
+# *Above: four pictures on their way. At t = 800 there is nothing but noise to see; between 600 and 400 it is decided what it will be; after that only edges get sharper. Below: 16 digits in 1,000 steps and 16 in 50.* On the cosine schedule and with a cut $\hat x_0$, 50 steps look about as good as 1,000 and take about a twentieth of the time. We use 50 from now on,
 # and say so.
 #
 # ### Two samplers
@@ -1166,7 +1167,7 @@ for name, x in {**rows, "training images": data[:1000]}.items():
     print(f"{name:30} {((x + 1) / 2).mean():8.3f} {x.std(0).mean():12.3f}")
 
 # %% [markdown]
-# *Four grids. Stochastic, in 50 and in 250 steps: 24 different pictures with strong strokes. Deterministic, with either number of steps: 24 times the same thin digit, although the 24 noises were different.* Compare the last column of the table. Why should that be?
+# *Four grids. Stochastic, in 50 and in 250 steps: 24 different pictures with strong strokes. Deterministic, with either number of steps: 24 times the same digit, although the 24 noises were different.* Compare the last column of the table. Why should that be?
 
 # %% [markdown] written="mnist.two_samplers" points=5
 # ### Question: two samplers
@@ -1176,7 +1177,7 @@ for name, x in {**rows, "training images": data[:1000]}.items():
 #
 # === BEGIN MARK SCHEME ===
 #
-# 1. (1) Observation that agrees with the student's own figure: stochastic gives varied digits with full strokes, about as good in 50 as in 250 steps; the deterministic mean gives (almost) the same picture from every noise, thin or faded, with any number of steps.
+# 1. (1) Observation that agrees with the student's own figure: stochastic gives varied digits with full strokes, about as good in 50 as in 250 steps; the deterministic mean gives (almost) the same picture from every noise, with any number of steps.
 #
 # 2. (2) Explanation. The stochastic step with a perfect network (and small steps) draws from q(x_{t−1} | x_t), so the marginal law at each t is right; one point. The mean alone leaves out the variance β̃_t of every step, so the variance of what comes out is too small: each step contracts all points towards each other and nothing puts the lost variance
 #    back, so that the start is forgotten and all end at one point; the network is also asked about points with less noise than its t says; one point. A computation for a normal pixel counts for both.
@@ -1371,7 +1372,7 @@ axes[1].legend(fontsize=8)
 # $$L_\varepsilon(t) = \frac1d \sum_i \frac{\bar\alpha_t\, \lambda_i}{\bar\alpha_t\, \lambda_i + 1 - \bar\alpha_t}, \qquad
 # L_{x_0} = \frac{1 - \bar\alpha_t}{\bar\alpha_t}\, L_\varepsilon, \qquad L_v = \frac{1}{\bar\alpha_t}\, L_\varepsilon .$$
 #
-# (The last two hold for *every* predictor: it is one error in three units.) And since this linear predictor only uses mean and covariance, it reaches exactly this loss on real digits as well: it is what one can know **without knowing that they are digits**. A trained network must be below. (About 20 seconds.)
+# (The last two hold for *every* predictor: it is one error in three units.) And since this linear predictor only uses mean and covariance, it reaches exactly this loss on real digits as well: it is what one can know **without knowing that they are digits**. A trained network should be below. (About 20 seconds.)
 
 # %%
 centred = data[:10_000].flatten(1) - data[:10_000].flatten(1).mean(0)

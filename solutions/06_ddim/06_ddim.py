@@ -191,7 +191,7 @@ _ = axes[0].invert_yaxis()
 #
 # ### The same marginals
 #
-# In training, the network only ever saw $x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \varepsilon$ at single times $t$. How $x_t$ and $x_{t-1}$ belong together never entered the loss. So we are free to **choose** how, as long as each single $x_t$ keeps its law. Let $s$ be any earlier level, $\bar\alpha_s > \bar\alpha_t$. Song et al. choose (eq. 7)
+# In training, the network only ever saw $x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \varepsilon$ at single times $t$. How $x_t$ and $x_{t-1}$ belong together never entered the loss. So we are free to **choose** how, as long as each single $x_t$ keeps its law, its *marginal*. Let $s$ be any earlier level, $\bar\alpha_s > \bar\alpha_t$. Song et al. choose (eq. 7)
 #
 # $$q_\sigma(x_s \mid x_t, x_0) = \mathcal{N}\Bigl(\sqrt{\bar\alpha_s}\, x_0 + \sqrt{1 - \bar\alpha_s - \sigma^2}\; \frac{x_t - \sqrt{\bar\alpha_t}\, x_0}{\sqrt{1 - \bar\alpha_t}},\; \sigma^2 I\Bigr) .$$
 #
@@ -476,7 +476,7 @@ for ax in axes:
     ax.legend(fontsize=8)
 
 # %% [markdown]
-# *Left, both axes logarithmic: DDIM's error falls along the dotted line, ten times the calls for a tenth of the error; that of Heun's method falls twice as steeply. Right: with few steps the samples are far too narrow for every η; η = 0 comes near the right 0.3 first, η = 1 last.* With a perfect network, randomness only costs. Remember that when you see the next figures, where the network is not perfect.
+# *Left, both axes logarithmic: DDIM's error falls nearly along the dotted line, ten times the calls for about a tenth of the error; that of Heun's method falls twice as steeply. Right: with few steps the samples are far too narrow for every η; η = 0 comes near the right 0.3 first, η = 1 last.* With a perfect network, randomness only costs. Remember that when you see the next figures, where the network is not perfect.
 #
 # ### DDIM is Euler's method
 #
@@ -703,7 +703,7 @@ for ax in axes:
 
 # %% [markdown]
 # *Three digits, then six panels with their codes above (at half their contrast) and the decoded pictures below. In codes of 5 steps one can still read the digit; with more steps there is more and more grain, but only around the digit: the black background stays a flat grey. All decoded pictures look right. Below left, logarithmic: the error with one round falls from 0.1 with 5 steps to 0.01 with 200, more slowly than the dotted 1/n; with three rounds it is
-# two to six times smaller. Below right: the standard deviation of the codes lies between 0.4 and 0.55, not at 1, for any number of steps; the correlation of neighbouring pixels falls from 0.85 towards 0.*
+# two to six times smaller. Below right: the standard deviation of the codes lies between about 0.4 and 0.55, not at 1, for any number of steps; the correlation of neighbouring pixels falls from 0.85 towards 0.*
 #
 # Two honest remarks. **The codes are not normal noise.** On the way down each pixel of noise becomes a tiny bit of grain in the picture; on the way up the grain of a picture becomes noise. But the background of a digit in MNIST is *exactly* black and has no grain at all: there is nothing that could become noise. Data that fill their space (photographs, or pixels that were dequantised) are encoded better. **The error falls slowly**
 # since the last steps before the data are the hard ones: there $\hat\varepsilon = (x - \sqrt{\bar\alpha}\, \hat x_0) / \sqrt{1 - \bar\alpha}$ divides by something small, so a small change of $x$ is a large one of $\hat\varepsilon$.
