@@ -382,9 +382,13 @@ _ = plots.scatter(sde_paths[-1], "SDE: 1000 end points", axes[1], limit=3)
 #
 # $$x \leftarrow x + \bigl[-f(x, t) + g(t)^2\, s(x, t)\bigr] \Delta t + g(t)\, w .$$
 #
-# (a) Which of the two equations above is it really, and what happens to its signs? (b) Why does the deterministic sampler carry a ½ before $g^2$? (One way: let
+# (a) Which of the two equations above is it really, and what happens to its signs?
+#
+# (b) Why does the deterministic sampler carry a ½ before $g^2$? (One way: let
 # $p = \mathcal{N}(0, v)$ on the line. What does noise of variance $g^2 \Delta t$ do to $v$ in a short step, and what does a velocity $-c\, g^2\, \nabla \log p$ do to it? Which $c$ does the same?)
+#
 # (c) What do you see if you leave the noise out of the update but forget the ½? Try it with the exact score, and say what happens to the spots.
+#
 # Answer in about six sentences.
 #
 # === BEGIN MARK SCHEME ===

@@ -476,8 +476,13 @@ for ax in axes:
 # %% [markdown] written="ddpm.limit" points=5
 # ### Question: the limit
 #
-# A course states: "If $0 < \beta_1 < \beta_2 < \dots < \beta_T < 1$, then $q(x_T \mid x_0) \to \mathcal{N}(0, I)$ as $T \to \infty$." (a) Prove it, under the assumption that $\beta_1$ does not depend on $T$. Begin with the
-# law of $x_T$ given $x_0$, and show what its mean and its covariance do. (b) Where does your proof use that $\beta_1$ is fixed? Explain the third family of the figure: what is the limit of $\sqrt{\bar\alpha_T}$ there?
+# A course states: "If $0 < \beta_1 < \beta_2 < \dots < \beta_T < 1$, then $q(x_T \mid x_0) \to \mathcal{N}(0, I)$ as $T \to \infty$."
+#
+# (a) Prove it, under the assumption that $\beta_1$ does not depend on $T$. Begin with the
+# law of $x_T$ given $x_0$, and show what its mean and its covariance do.
+#
+# (b) Where does your proof use that $\beta_1$ is fixed? Explain the third family of the figure: what is the limit of $\sqrt{\bar\alpha_T}$ there?
+#
 # (c) State a condition on the $\beta_t$ that is weaker than "$\beta_1$ is fixed" and still enough.
 #
 # === BEGIN MARK SCHEME ===
@@ -1211,8 +1216,12 @@ for ax, stochastic, name in [(axes[0], True, "mean and noise"), (axes[1], False,
 # %% [markdown] written="ddpm.two_samplers" points=3
 # ### Question: two samplers
 #
-# (a) Why does taking the mean in every step give samples with too little spread? Argue with one step, or with one normal as data. (b) A handout calls the mean-only sampler "DDIM". What does a deterministic sampler have to do that this one does not?
-# (Notebook 03 has one that is right.) (c) For pictures, name one advantage that a *correct* deterministic sampler has over the stochastic one, and one that the stochastic one has.
+# (a) Why does taking the mean in every step give samples with too little spread? Argue with one step, or with one normal as data.
+#
+# (b) A handout calls the mean-only sampler "DDIM". What does a deterministic sampler have to do that this one does not?
+# (Notebook 03 has one that is right.)
+#
+# (c) For pictures, name one advantage that a *correct* deterministic sampler has over the stochastic one, and one that the stochastic one has.
 #
 # === BEGIN MARK SCHEME ===
 #
@@ -1776,8 +1785,16 @@ _ = plots.scatter_row(pictures, limit=2.8, colours=[plots.BLUE, plots.ORANGE])
 # %% [markdown] written="ddpm.report" points=4
 # ## 11 · Report
 #
-# Write about one page on sections 6 to 9, for a reader who knows neural networks but not diffusion. (a) What was done: data, model, training and sampling, with the numbers that somebody would need to repeat it. (b) Results: refer to your figures, and state distances with
-# the number of samples and the floor. Say how the simplified objective and the bound differ at small and at large $t$. (c) What was hard: at least one mistake with shapes or indices that you made or nearly made, how it showed, and how you found it. (d) What you would change next, and how you would measure whether it helped.
+# Write about one page on sections 6 to 9, for a reader who knows neural networks but not diffusion.
+#
+# (a) What was done: data, model, training and sampling, with the numbers that somebody would need to repeat it.
+#
+# (b) Results: refer to your figures, and state distances with
+# the number of samples and the floor. Say how the simplified objective and the bound differ at small and at large $t$.
+#
+# (c) What was hard: at least one mistake with shapes or indices that you made or nearly made, how it showed, and how you found it.
+#
+# (d) What you would change next, and how you would measure whether it helped.
 #
 # === BEGIN MARK SCHEME ===
 #

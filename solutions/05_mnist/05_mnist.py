@@ -1093,7 +1093,9 @@ animate([start_noise, *way], label="step", title="from noise to digits")
 # ### Question: your training run
 #
 # Train your own model, and report your own run, not the numbers in the text. Say for how long, on how many images, and with which batch, rate, decay, schedule and target, and give your reason for each of them in half a sentence. Leave in the notebook (a) the loss curve, (b) samples at three or more epochs, and (c) a grid of 64 samples
-# at the end. Then: what changed in the pictures while the loss curve looked flat? What does the averaged network do better than the last one? (Make a grid with `process.network` in the place of `ema.network`.)
+# at the end.
+#
+# Then: what changed in the pictures while the loss curve looked flat? What does the averaged network do better than the last one? (Make a grid with `process.network` in the place of `ema.network`.)
 #
 # === BEGIN MARK SCHEME ===
 #
@@ -1172,8 +1174,14 @@ for name, x in {**rows, "training images": data[:1000]}.items():
 # %% [markdown] written="mnist.two_samplers" points=5
 # ### Question: two samplers
 #
-# (a) Both samplers start from the same noise. Describe what you see: quality, diversity, strokes, and what happens to each when the number of steps grows from 50 to 250. (b) Explain it. What is the law of the stochastic step's result if the network is perfect, and what is missing in the law of the deterministic one? Think of one pixel
-# with a normal law, if you like, and say what happens to its variance. (c) Name one advantage of each kind of sampler in practice. (d) A handout multiplies the noise by $\tilde\beta_t$ instead of its root. Between which of your two samplers is that one, and why, when all $\beta_t$ are small?
+# (a) Both samplers start from the same noise. Describe what you see: quality, diversity, strokes, and what happens to each when the number of steps grows from 50 to 250.
+#
+# (b) Explain it. What is the law of the stochastic step's result if the network is perfect, and what is missing in the law of the deterministic one? Think of one pixel
+# with a normal law, if you like, and say what happens to its variance.
+#
+# (c) Name one advantage of each kind of sampler in practice.
+#
+# (d) A handout multiplies the noise by $\tilde\beta_t$ instead of its root. Between which of your two samplers is that one, and why, when all $\beta_t$ are small?
 #
 # === BEGIN MARK SCHEME ===
 #
@@ -1337,8 +1345,15 @@ axes[1].legend(fontsize=8)
 # %% [markdown] written="mnist.schedules" points=5
 # ### Question: schedules and stability
 #
-# Compare the linear, the quadratic and the cosine schedule, with your own figures from above: the curves of $\bar\alpha_t$ (section 2), the dissolving digits (section 4), the loss curves, the error at equal noise level, the samples and the FD, at an equal budget. (a) Where does each schedule spend its steps, and how does that show in the error curves?
-# (b) Why must the training losses not be compared directly? (c) What did the target ($v$ or $\varepsilon$) change, and at which end does it matter? (d) How sure are you? State the difference of FD that you would take seriously, with the number of samples, and what you would run to be surer.
+# Compare the linear, the quadratic and the cosine schedule, with your own figures from above: the curves of $\bar\alpha_t$ (section 2), the dissolving digits (section 4), the loss curves, the error at equal noise level, the samples and the FD, at an equal budget.
+#
+# (a) Where does each schedule spend its steps, and how does that show in the error curves?
+#
+# (b) Why must the training losses not be compared directly?
+#
+# (c) What did the target ($v$ or $\varepsilon$) change, and at which end does it matter?
+#
+# (d) How sure are you? State the difference of FD that you would take seriously, with the number of samples, and what you would run to be surer.
 #
 # === BEGIN MARK SCHEME ===
 #
@@ -1408,8 +1423,16 @@ axes[0].legend(fontsize=8)
 # %% [markdown] written="mnist.hardest" points=5
 # ### Question: where is the loss hardest, and why?
 #
-# (a) At which $t$ is the loss highest in the units of $\varepsilon$, of $x_0$ and of $v$? Explain each from what can be seen in $x_t$ there. (b) So what does "the hardest timestep" mean? (c) The dashed curve is exact for Gaussian images. At which $t$ is your network much better, at which is there no difference, and why? What does a network know that mean and covariance do not
-# tell? (d) Are there $t$ where your network is *worse* than the dashed curve? What would that say? (e) At which $t$ would you train more, and how would you find out whether it helped?
+# (a) At which $t$ is the loss highest in the units of $\varepsilon$, of $x_0$ and of $v$? Explain each from what can be seen in $x_t$ there.
+#
+# (b) So what does "the hardest timestep" mean?
+#
+# (c) The dashed curve is exact for Gaussian images. At which $t$ is your network much better, at which is there no difference, and why? What does a network know that mean and covariance do not
+# tell?
+#
+# (d) Are there $t$ where your network is *worse* than the dashed curve? What would that say?
+#
+# (e) At which $t$ would you train more, and how would you find out whether it helped?
 #
 # === BEGIN MARK SCHEME ===
 #
@@ -1491,8 +1514,15 @@ _ = axes[2].legend(fontsize=8)
 # %% [markdown] written="mnist.interpolation" points=5
 # ### Question: straight or round?
 #
-# (a) Where do the two rows differ, and in what way? (b) Compute the expected squared length of a straight mixture of two independent standard normal vectors in $d$ dimensions, for all $s$, and of a spherical one. Compare with the right panel. (c) Why does the length matter to the network? How long are almost all noises that it was trained on, and how much does that vary?
-# (d) At $s$ = 0 and 1 the two agree. Is the change of the digit along the way smooth or sudden, and what does that say about the space of noises? (e) Would this work with your stochastic sampler? Why (not)?
+# (a) Where do the two rows differ, and in what way?
+#
+# (b) Compute the expected squared length of a straight mixture of two independent standard normal vectors in $d$ dimensions, for all $s$, and of a spherical one. Compare with the right panel.
+#
+# (c) Why does the length matter to the network? How long are almost all noises that it was trained on, and how much does that vary?
+#
+# (d) At $s$ = 0 and 1 the two agree. Is the change of the digit along the way smooth or sudden, and what does that say about the space of noises?
+#
+# (e) Would this work with your stochastic sampler? Why (not)?
 #
 # === BEGIN MARK SCHEME ===
 #

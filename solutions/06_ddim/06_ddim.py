@@ -248,8 +248,13 @@ _ = axes[1].legend(fontsize=7, ncols=3, loc="upper center")
 # %% [markdown] written="ddim.marginals" points=4
 # ### Question: one network, many samplers
 #
-# (a) Let $x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \varepsilon$ for a given $x_0$, and draw $x_s$ from $q_\sigma(x_s \mid x_t, x_0)$ as above. Show that $x_s$ given $x_0$ has the mean $\sqrt{\bar\alpha_s}\, x_0$ and the variance $1 - \bar\alpha_s$ in every coordinate, for every $\sigma$. (b) What *does* depend on $\sigma$? Compute the covariance of $x_s$ and $x_t$ given $x_0$.
-# (c) Why does the network need no new training when $\sigma$ or the choice of levels changes? (d) If the marginals are the same for all $\eta$, why do the pictures of a trained network get better or worse with $\eta$?
+# (a) Let $x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \varepsilon$ for a given $x_0$, and draw $x_s$ from $q_\sigma(x_s \mid x_t, x_0)$ as above. Show that $x_s$ given $x_0$ has the mean $\sqrt{\bar\alpha_s}\, x_0$ and the variance $1 - \bar\alpha_s$ in every coordinate, for every $\sigma$.
+#
+# (b) What *does* depend on $\sigma$? Compute the covariance of $x_s$ and $x_t$ given $x_0$.
+#
+# (c) Why does the network need no new training when $\sigma$ or the choice of levels changes?
+#
+# (d) If the marginals are the same for all $\eta$, why do the pictures of a trained network get better or worse with $\eta$?
 #
 # === BEGIN MARK SCHEME ===
 #
@@ -554,8 +559,17 @@ _ = ax.legend(handles=[*ax.get_legend_handles_labels()[0], *right.get_legend_han
 # %% [markdown] written="ddim.tradeoff" points=6
 # ### Question: speed and quality
 #
-# Use your table and your figures. (a) How does the time depend on the number of steps and on η, and what is it that takes the time? (b) Describe FD against steps for DDIM and for DDPM, with the number of samples and the floor: where do the curves cross, where do they level off, and which differences are large enough to mean something?
-# (c) Explain the *left* end: what goes wrong with 5 steps, with and without fresh noise? Use section 5's figure of the normal and what the grids look like. (d) Explain the *right* end: why does DDIM stop getting better while it still stands far from the floor, and why may DDPM get nearer? (e) Which sampler with how many steps do you take for a preview while somebody waits, for 50,000 pictures to be judged by their FD, and for editing a real picture? One reason each.
+# Use your table and your figures.
+#
+# (a) How does the time depend on the number of steps and on η, and what is it that takes the time?
+#
+# (b) Describe FD against steps for DDIM and for DDPM, with the number of samples and the floor: where do the curves cross, where do they level off, and which differences are large enough to mean something?
+#
+# (c) Explain the *left* end: what goes wrong with 5 steps, with and without fresh noise? Use section 5's figure of the normal and what the grids look like.
+#
+# (d) Explain the *right* end: why does DDIM stop getting better while it still stands far from the floor, and why may DDPM get nearer?
+#
+# (e) Which sampler with how many steps do you take for a preview while somebody waits, for 50,000 pictures to be judged by their FD, and for editing a real picture? One reason each.
 #
 # === BEGIN MARK SCHEME ===
 #
@@ -728,7 +742,11 @@ show(mixed, "between the pixels", axes[1], columns=11)
 # %% [markdown] written="ddim.round_trip" points=3
 # ### Question: how exact is the way back?
 #
-# (a) With one round, how does the error of the round trip depend on the number of steps, and which approximation is to blame? Say in a formula where it enters. (b) What do more rounds change, at which cost in network calls, and why does an error remain in your figure? Compare at an equal number of calls. (c) Could you invert the sampler with η = 1 in the same way? What would you have to store to bring a picture back?
+# (a) With one round, how does the error of the round trip depend on the number of steps, and which approximation is to blame? Say in a formula where it enters.
+#
+# (b) What do more rounds change, at which cost in network calls, and why does an error remain in your figure? Compare at an equal number of calls.
+#
+# (c) Could you invert the sampler with η = 1 in the same way? What would you have to store to bring a picture back?
 #
 # === BEGIN MARK SCHEME ===
 #

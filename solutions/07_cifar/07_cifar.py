@@ -840,8 +840,14 @@ for name, sustained in [("a small GPU (2e12 operations per second, assumed)", 2e
 # %% [markdown] written="cifar.design" points=8
 # ### Question: your design
 #
-# (a) Draw or describe your network: the sizes of the maps, how time enters, how far a pixel sees, parameters in each part. (b) Name three decisions, what you would have done otherwise, and why you chose as you did, with a number for at least one of them (images/s, parameters, held-out loss after a minute). (c) Which requirement of the list in section 3 did a version of yours violate, or which one was hardest to fulfil? How would the mistake have shown
-# in training, if no check had told you? (d) Where is the bottleneck, in parameters, in memory and in time? They are probably three different places.
+# (a) Draw or describe your network: the sizes of the maps, how time enters, how far a pixel sees, parameters in each part.
+#
+# (b) Name three decisions, what you would have done otherwise, and why you chose as you did, with a number for at least one of them (images/s, parameters, held-out loss after a minute).
+#
+# (c) Which requirement of the list in section 3 did a version of yours violate, or which one was hardest to fulfil? How would the mistake have shown
+# in training, if no check had told you?
+#
+# (d) Where is the bottleneck, in parameters, in memory and in time? They are probably three different places.
 #
 # === BEGIN MARK SCHEME ===
 #
@@ -868,8 +874,17 @@ for name, sustained in [("a small GPU (2e12 operations per second, assumed)", 2e
 # %% [markdown] written="cifar.comparison" points=8
 # ### Question: photographs and digits
 #
-# Compare this notebook with notebook 05 (your own figures, or those in the text). (a) Data: dimensions, spectrum, mean and spread, what a single picture has of structure. What do the spectra say about the order in which things are decided on the way from noise? (b) Training: after three minutes digits can be read and photographs cannot be recognised. Give two reasons, of which one is about the data, and support each by a number.
-# (c) The held-out loss here and the loss of notebook 05 cannot be compared as they stand. Why not? Which comparison would be fair? (d) Measuring: why is there no Fréchet distance on the course's classifier here, and what does the spectrum miss that it would see? (e) What can be concluded from the stand-in about CIFAR-10, and what not?
+# Compare this notebook with notebook 05 (your own figures, or those in the text).
+#
+# (a) Data: dimensions, spectrum, mean and spread, what a single picture has of structure. What do the spectra say about the order in which things are decided on the way from noise?
+#
+# (b) Training: after three minutes digits can be read and photographs cannot be recognised. Give two reasons, of which one is about the data, and support each by a number.
+#
+# (c) The held-out loss here and the loss of notebook 05 cannot be compared as they stand. Why not? Which comparison would be fair?
+#
+# (d) Measuring: why is there no Fréchet distance on the course's classifier here, and what does the spectrum miss that it would see?
+#
+# (e) What can be concluded from the stand-in about CIFAR-10, and what not?
 #
 # === BEGIN MARK SCHEME ===
 #
