@@ -10,7 +10,7 @@
 # * to look at a run from four sides: loss against time, held-out loss by noise level, the same noises after more and more training, and the spectrum of samples;
 # * to say how long a full run would take, and to mark an estimate as one.
 #
-# **Time**: about five hours of yours. The computer needs four to eight minutes for the whole notebook, depending on what else it does; three of them are one training cell. The full CIFAR-10 run is for a GPU and a night; section 7 says what is measured and what is only estimated.
+# **Time**: about five hours of yours. The computer needs four to eight minutes for the whole notebook, depending on what else it does; three of them are one training cell. The full CIFAR-10 run is for a GPU; section 7 says what is measured and what is only estimated.
 #
 # Sources: Krizhevsky 2009 (CIFAR-10), Ho et al. 2020 ([arXiv 2006.11239](https://arxiv.org/abs/2006.11239)), Salimans and Ho 2022 ([arXiv 2202.00512](https://arxiv.org/abs/2202.00512)), Karras et al. 2022
 # ([arXiv 2206.00364](https://arxiv.org/abs/2206.00364)) and 2024 ([arXiv 2312.02696](https://arxiv.org/abs/2312.02696)).
@@ -796,7 +796,7 @@ _ = axes[1].legend(fontsize=8)
 
 # %% [markdown]
 # *Left: before training the spectrum is level, as noise is. The samples' runs along the photographs', a little lower, and levels off in the last frequencies, where the photographs' goes on falling: that is the grain. 64 real images lie on the line of the training set. Right: the distance falls from above 1 to about 0.15 within 400 steps and then wanders near the dashed line of eight real images.* So for eight samples this measure is used up after 400 steps,
-# although everybody sees that they are not photographs. A number that reaches its floor has nothing more to say; the 64 samples (0.14 and 0.11 in these two runs, with a floor of 0.02) still differ.
+# although everybody sees that they are not photographs. A number that reaches its floor has nothing more to say; the 64 samples (0.14, 0.11 and 0.19 in three runs, with a floor of 0.02) still differ.
 #
 # ### Did it copy?
 #
@@ -834,7 +834,7 @@ for name, sustained in [("a small GPU (2e12 operations per second, assumed)", 2e
     print(f"estimate:  {epochs * full_set * operations / sustained / 3600:6.1f} hours on {name}  (images x operations / assumed rate)")
 
 # %% [markdown]
-# The rates of the GPUs are assumptions: a few per cent of what data sheets promise for 16-bit arithmetic, since layers as small as these keep a GPU busy with waiting. Measure yours for a minute (`train_cifar.py --minutes 1 --device cuda` prints the number of steps) before you plan a night. For scale: Ho et al. trained 35.7 million parameters for 800,000 steps of 128 images, five times as many images as
+# The rates of the GPUs are assumptions: a few per cent of what data sheets promise for 16-bit arithmetic, since layers as small as these keep a GPU busy with waiting. Measure yours for a minute (`train_cifar.py --minutes 1 --device cuda` prints the number of steps) before you plan a long run. For scale: Ho et al. trained 35.7 million parameters for 800,000 steps of 128 images, five times as many images as
 # this run, and with a network eighteen times as large as yours may be.
 
 # %% [markdown] written="cifar.design" points=8
