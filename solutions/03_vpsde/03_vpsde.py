@@ -482,7 +482,7 @@ for ax in axes:
     ax.legend()
 
 # %% [markdown]
-# *Left, log-log: both lines of Euler fall with slope about −1, the even grid's about three times higher; that of Heun falls twice as steeply once it has 8 calls. Right: all
+# *Left, log-log: both lines of Euler fall with slope about −1, the even grid's two to four times higher; that of Heun falls twice as steeply once it has 8 calls. Right: all
 # reach the dashed floor (and scatter about it): Euler and Heun on our grid with 4 calls, Euler–Maruyama with 8, Euler on the even grid with 16.*
 #
 # Three lessons. *Where* the steps are matters as much as how many there are. A method of second order pays when each point has to be exact. And once the floor is

@@ -847,7 +847,7 @@ export("diffusion", time_embedding, ResidualBlock, DiffusionModel, make_betas, s
 #
 # `python train.py --minutes 10 --folder runs/mine`
 #
-# Press Ctrl-C whenever you like, and start it again with the same `--folder`: it goes on from its last checkpoint. If you think about devices: `--device cuda` (or `mps`) moves the process and the images, and new tensors are made where the images are.
+# (If Python does not find `helpers`: `PYTHONPATH=../.. python train.py ...`; in Colab, a cell with `!python train.py ...`.) Press Ctrl-C whenever you like, and start it again with the same `--folder`: it goes on from its last checkpoint. If you think about devices: `--device cuda` (or `mps`) moves the process and the images, and new tensors are made where the images are.
 
 # %% answer="train.script"
 %%writefile train.py

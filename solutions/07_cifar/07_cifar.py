@@ -541,7 +541,7 @@ export("pieces", flip, angle, noisy, velocity, rate, large_step, update_average,
 #
 # `python train_cifar.py --minutes 60 --folder runs/long --device cuda`
 #
-# Ctrl-C stops it, and the same command goes on from the last checkpoint. On a GPU that has bfloat16 in hardware, and on a CPU that has, layers compute in 16 bits; elsewhere (older GPUs, `mps`) in 32. (We had no GPU to try it on: the CPU is what is tested.)
+# (As in notebook 05: with `PYTHONPATH=../..` before it if Python does not find `helpers`; in Colab in a cell, after `!`.) Ctrl-C stops it, and the same command goes on from the last checkpoint. On a GPU that has bfloat16 in hardware, and on a CPU that has, layers compute in 16 bits; elsewhere (older GPUs, `mps`) in 32. (We had no GPU to try it on: the CPU is what is tested.)
 
 # %%
 %%writefile train_cifar.py
