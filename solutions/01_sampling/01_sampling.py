@@ -140,7 +140,7 @@ plt.show()
 # covariance it rises.*
 #
 # **Look for** the number in each title: the samples' covariance is close to the one asked for, but never equal. By how much may it
-# differ? There is an exercise on that at the end.
+# differ? For means there is an exercise on that at the end.
 
 # %% [markdown]
 # ## 2 · Log-density of a Gaussian
@@ -161,8 +161,8 @@ plt.show()
 print(f"smallest r with p(r) = 0 in float32: {r[log_p.exp() == 0][0]:.2f}")
 
 # %% [markdown]
-# *Figure: left, the density falls to 1e-45 at r = 14 and is exactly 0 from there on, so the curve ends. Right, the log-density is a
-# parabola all the way down to −200 at r = 20.*
+# *Figure: left, the density falls to 1e-45 just beyond r = 14 and is exactly 0 from 14.4 on, where the curve drops out of the frame.
+# Right, the log-density is a parabola all the way down to −200 at r = 20.*
 #
 # Fourteen standard deviations sounds far, but in training and in sampling points get further than that, and $\log 0$ is $-\infty$.
 # So a log-density must be computed *without* computing the density:
@@ -529,7 +529,8 @@ animate(film, levels, label="σ", limit=3.4, title="chequerboard")
 # below measures it: 200 means for each n.
 #
 # 1. Before you run it: how many times more samples does it take to halve the error?
-# 2. Replace `sample_gaussian` by your `two_gaussians`. Where is the line now? (What is the variance of $x_1$ in that mixture?)
+# 2. Replace `sample_gaussian(n, mean, cov)` by `two_gaussians(n)`. Where do the dots lie now, and which variance would bring the line back to
+#    them? (What is the variance of $x_1$ in that mixture?)
 # 3. What would the dots do if all rows of a call shared one $z$? And if your mixture split n in fixed shares? Try it.
 
 # %%

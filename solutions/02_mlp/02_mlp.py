@@ -11,7 +11,7 @@
 # * say why there is an activation between layers, and how large the weights should be when training begins;
 # * tell a network the time, in three ways: as a number, as sines and cosines, and added inside.
 #
-# **Time:** about 90 minutes. On a laptop CPU every cell takes under 5 seconds. **Points:** 20.
+# **Time:** about 90 minutes. On a laptop CPU every cell takes under 5 seconds.
 
 # %% given=true
 # Setup: run this cell first. It finds the course's helpers beside the notebooks; in Colab it unpacks them from their wheel.
@@ -56,7 +56,7 @@ plots.style()
 notation()
 
 # %% [markdown]
-# ## 1. What the network has to do
+# ## 1 · What the network has to do
 #
 # Everything that follows in this course needs one contract:
 #
@@ -70,7 +70,7 @@ notation()
 # We begin without the time.
 
 # %% [markdown]
-# ## 2. An MLP
+# ## 2 · An MLP
 #
 # The picture is read from left to right. Blue boxes are linear layers, $\varphi$ is the activation $\mathrm{SiLU}(z) = z/(1+e^{-z})$,
 # *norm* brings each row to mean 0 and variance 1 and then scales and shifts it (layer normalisation), and the red arrow carries a copy
@@ -94,7 +94,7 @@ figure = plots.chain(["x", "inp", "φ", "hidden1", "φ", "norm", "hidden2", "φ"
 # \end{aligned}
 # $$
 #
-# The modules are made for you; nothing says yet in which order they are used.
+# The modules are made for you, in no particular order.
 
 # %% given=true
 class MLP(nn.Module):
@@ -152,7 +152,7 @@ for name, parameter in network.named_parameters():
 # **Look for:** ten rows out, two numbers each, and ten lines with a number at the end, none with `None`.
 
 # %% [markdown]
-# ## 3. Why there is an activation between layers
+# ## 3 · Why there is an activation between layers
 #
 # A linear layer after a linear layer is a linear layer: $W_2(W_1x + b_1) + b_2 = (W_2W_1)\,x + (W_2b_1 + b_2)$. However deep, such a network
 # draws a straight line. The loop below fits any network to any targets; you will meet it again.
@@ -190,14 +190,14 @@ plots.plt.show()
 # *A wavy target; the network without activations is a straight line through it (dashed), the one with SiLU follows every wave.*
 # About 2 seconds.
 #
-# **Look for:** both networks have 4,353 weights, and one of them wastes nearly all of them. And why no activation *after* the last layer?
-# $\mathrm{SiLU}(z) \ge -0.28$ for every $z$: half of all directions could never come out.
+# **Look for:** both networks learn 4,353 numbers, and one of them wastes nearly all of them. And why no activation *after* the last layer?
+# $\mathrm{SiLU}(z) \ge -0.28$ for every $z$: no number below that could ever come out.
 
 # %% [markdown]
-# ## 4. How large the first weights should be
+# ## 4 · How large the first weights should be
 #
 # Before the first step of training the weights are random. Send random rows through twelve layers, with weights
-# $W_{ij} \sim \mathcal{N}(0, s^2/\text{fan in})$, where *fan in* is the number of inputs of the layer, and watch the size of the signal:
+# $W_{ij} \sim \mathcal{N}(0, s^2/\text{fan in})$ and no biases, where *fan in* is the number of inputs of the layer, and watch the size of the signal:
 
 # %%
 torch.manual_seed(0)
@@ -216,8 +216,8 @@ plots.plt.show()
 # *The size of the signal against the layers passed, on a logarithmic axis: three nearly straight lines, one falling steeply, one falling
 # slowly, one exploding.*
 #
-# **Look for:** with torch's default for `nn.Linear` the signal, and with it the gradient that comes back, shrinks to about a third in
-# every layer. He et al. (2015, arXiv 1502.01852) asked which spread keeps the mean square of the signal unchanged when an activation sets half
+# **Look for:** with the spread of torch's default for `nn.Linear` the signal shrinks to about 0.3 of its size in every layer, and so does the
+# gradient that comes back. He et al. (2015, arXiv 1502.01852) asked which spread keeps the mean square of the signal unchanged when an activation sets half
 # of it to zero, and found (*Kaiming initialisation*)
 #
 # $$ W_{ij} \sim \mathcal{N}\!\Big(0,\ \frac{2}{\text{fan in}}\Big), \qquad b_i = 0. $$
@@ -272,11 +272,11 @@ plots.plt.show()
 # and ends far below.* About 4 seconds.
 #
 # **Look for:** how many steps either needs to reach a loss of 0.01. The default network's output hardly depends on its input at first, and neither
-# does the gradient, so little tells the layers where to go. This one gets over it, but in more than twice the steps. When the time for training is short, or the
-# last layer starts at zero as well, a network may not get over it at all: you will meet that in notebook 03.
+# does the gradient, so little tells the layers where to go. This one gets over it, but in more than twice the steps. When the time for training is short,
+# a network may not get over it at all. (And from weights that are *all* zero nothing is ever learned: notebook 03, section 8.)
 
 # %% [markdown]
-# ## 5. Telling the time: one more column
+# ## 5 · Telling the time: one more column
 #
 # The simplest way to tell a network the time is to write it beside $x$, as one more column. But a step number runs from 0 to $T$, often
 # 1000, and the coordinates of $x$ are of size 1. Below, two equal networks fit $y = \sin(3x + 6\tau)$ with $\tau$ between 0 and 1; one sees
@@ -299,7 +299,7 @@ plots.plt.show()
 
 # %% [markdown]
 # *Two losses against the steps: with the time from 0 to 1 the loss falls by a factor of about a hundred; with the time from 0 to 1000 it starts
-# thousands of times too high and does not get below the dotted line of a constant answer.* About 3 seconds.
+# near 100,000 and does not get clearly below the dotted line of a constant answer.* About 3 seconds.
 #
 # So the time is brought to $[0, 1]$ first. The constructor knows the number of steps $T$, and the network sees
 #
@@ -340,7 +340,7 @@ def forward(self, x, t):
 check("mlp.fcnetwork", FcNetwork)
 
 # %% [markdown]
-# ## 6. Telling the time: sines and cosines
+# ## 6 · Telling the time: sines and cosines
 #
 # One number between 0 and 1 says little: steps 500 and 510 differ by 0.01, and a network that should answer quite differently at the two has
 # to be very steep. Think of a clock. The hour hand alone tells the time, but to see a second pass you look at the fast hand. So show the network
@@ -356,9 +356,10 @@ ax.legend(fontsize=9, ncols=3, loc="lower left", bbox_to_anchor=(0, 1))
 plots.plt.show()
 
 # %% [markdown]
-# *Three sine waves over the time, of period 6, 25 and 209. At any two times at least one of them differs visibly.*
+# *Three sine waves over the time, of period 6, 25 and 209.* When the fast hand is back in its place, a slower one is not. But the height of a tip
+# does not say on which side of the clock it is: near $t = 53$ and $t = 60$ all three have almost the same heights. So each sine gets the cosine of the same hand beside it.
 #
-# The usual choice (Vaswani et al. 2017; in this form in Ho et al. 2020) has `dim`/2 frequencies, from 1 down to 1/`max_period` in equal
+# The usual choice (Vaswani et al. 2017; in this form in the code of Ho et al. 2020) has `dim`/2 frequencies, from 1 down to 1/`max_period` in equal
 # ratios. With $P$ for `max_period` and $m$ for `dim`:
 #
 # $$ \omega_k = P^{-k/(m/2 - 1)}, \qquad k = 0, 1, \dots, \tfrac m2 - 1, $$
@@ -366,6 +367,8 @@ plots.plt.show()
 # $$ \mathrm{emb}(t) = \big[\,\sin(\omega_0 t), \dots, \sin(\omega_{m/2-1} t),\ \cos(\omega_0 t), \dots, \cos(\omega_{m/2-1} t)\,\big]. $$
 #
 # All sines come first, then all cosines. Nothing in it is learned.
+#
+# **Task.** Write `forward` of the class below. Times come as a column or flat, as in section 5.
 
 # %% given=true
 class SinusoidalEmbedding(nn.Module):
@@ -440,10 +443,10 @@ plots.plt.show()
 # 1, as in notebook 03, multiply it first, or choose other frequencies.
 
 # %% [markdown]
-# ## 7. Both together: time added inside
+# ## 7 · Both together: time added inside
 #
 # The U-Nets of the later notebooks do not write the time beside $x$. A linear layer turns the embedding into one vector $e$, which is added inside,
-# at every level, before the activation. Each unit so gets a threshold that moves with the time. In small:
+# at every level, before the activation. So each unit gets a threshold that moves with the time. In small:
 
 # %%
 figure = plots.chain(["x", "inp", "+", "φ", "hidden", "+", "φ", "out", "y"], feed=(["t", "embed", "time"], (2, 5)))
@@ -459,6 +462,8 @@ figure = plots.chain(["x", "inp", "+", "φ", "hidden", "+", "φ", "out", "y"], f
 # y &= W_\text{out}\, h_2 + b_\text{out}
 # \end{aligned}
 # $$
+#
+# **Task.** Write `forward` of the class below, after these formulas.
 
 # %% given=true
 class TimedMLP(nn.Module):

@@ -274,7 +274,7 @@ _ = explore(score_at, t=[0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 
 #
 # $$x_{i+1} = x_i + \Delta t_i \Bigl[ f(x_i, t_i) - \tfrac12\, g(t_i)^2\, s(x_i, t_i) \Bigr], \qquad \Delta t_i = t_{i+1} - t_i < 0 ,$$
 #
-# where $s$ is `self.network`. The ½ and the sign of $\Delta t$ are the two places where most published exercises go wrong.
+# where $s$ is `self.network`. The ½ and the sign of $\Delta t$ are the two places where it is easiest to go wrong.
 #
 # **Task.** Write `sample_ode`. The grid is an argument, so it may be uneven, and the whole trajectory is returned, start included.
 
@@ -318,8 +318,8 @@ plots.paths(ode_paths, "ODE: 60 trajectories", axes[0])
 _ = plots.scatter(ode_paths[-1], "ODE: 1000 end points", axes[1], limit=3)
 
 # %% [markdown]
-# *Left: smooth curves from orange starts in the middle to blue ends in eight spots. Right: the end points, eight tight spots like the data.* The curves never cross at one
-# time, and each start decides its end. On the way back every point follows the field that you have just explored:
+# *Left: smooth curves from orange starts in the middle to blue ends in eight spots. Right: the end points, eight tight spots like the data.* No two points are ever
+# in one place at one time, and each start decides its end. On the way back every point follows the field that you have just explored:
 
 # %%
 animate(ode_paths, perfect.grid(200), density=exact.density, score=exact, limit=3.2, title="ODE, backwards")
@@ -333,7 +333,7 @@ animate(ode_paths, perfect.grid(200), density=exact.density, score=exact, limit=
 #
 # $$\mathrm{d}x = \bigl[f(x, t) - g(t)^2\, \nabla_x \log p_t(x)\bigr]\,\mathrm{d}t + g(t)\,\mathrm{d}\bar w ,$$
 #
-# and its Euler–Maruyama step, with $z_i \sim \mathcal{N}(0, I)$ fresh in every step and for every row,
+# where $\bar w$ is a Brownian motion that runs backwards in time. Its Euler–Maruyama step, with $z_i \sim \mathcal{N}(0, I)$ fresh in every step and for every row, is
 #
 # $$x_{i+1} = x_i + \Delta t_i \bigl[ f(x_i, t_i) - g(t_i)^2\, s(x_i, t_i) \bigr] + g(t_i) \sqrt{|\Delta t_i|}\; z_i .$$
 #
@@ -382,18 +382,30 @@ _ = plots.scatter(sde_paths[-1], "SDE: 1000 end points", axes[1], limit=3)
 #
 # $$x \leftarrow x + \bigl[-f(x, t) + g(t)^2\, s(x, t)\bigr] \Delta t + g(t)\, w .$$
 #
-# (a) Which of the two equations above is it really, and what happens to its signs? (b) Why does the deterministic sampler carry a ½ before $g^2$?
+# (a) Which of the two equations above is it really, and what happens to its signs?
+#
+# (b) Why does the deterministic sampler carry a ½ before $g^2$? (One way: let
+# $p = \mathcal{N}(0, v)$ on the line. What does noise of variance $g^2 \Delta t$ do to $v$ in a short step, and what does a velocity $-c\, g^2\, \nabla \log p$ do to it? Which $c$ does the same?)
+#
 # (c) What do you see if you leave the noise out of the update but forget the ½? Try it with the exact score, and say what happens to the spots.
+#
 # Answer in about six sentences.
 #
 # === BEGIN MARK SCHEME ===
+#
 # **Full (3).** (a) It is the reverse SDE: full g² and fresh noise; the signs are turned because Δt is positive here while dt is negative in the equation.
+#
 # (b) A reason, not just the formula: the noise spreads p_t as a diffusion ½ g² Δp, which equals a transport with velocity −½ g² ∇ log p (Fokker–Planck);
 # the ODE replaces the noise by this transport, so forward drift f − ½ g² s. The reverse SDE needs another ½ to undo the noise that it adds itself: ½ + ½ = 1.
+# The one normal counts as much: noise takes v to v + g² Δt; the velocity c g² x / v takes v to v + 2c g² Δt (to first order), so c = ½.
+#
 # (c) Without noise and with the full score the points contract too much: spots become much too narrow (collapse towards the modes' centres);
 # the density is no longer p_t. Seen in an experiment or argued for one Gaussian.
+#
 # **Half (1.5).** Recognises the SDE and that noise and the factor belong together, but (b) is only quoted or (c) is missing or says "inaccurate".
+#
 # **Zero.** Calls it an ODE, or explains the ½ as a convention or a step size.
+#
 # === END MARK SCHEME ===
 
 # %% [markdown]
@@ -438,7 +450,7 @@ check("vpsde.sample_heun", VPSDE)
 # %% [markdown]
 # How many steps does each sampler need? The exact score lets us see the samplers' own error, with no network to blame. Left: distance of the ODE
 # samplers from a very fine solution with the same starts. Right: the **sliced Wasserstein distance** between 3,000 samples and data. It sorts both along many
-# directions and compares; even two sets of *data* are not at 0 but at the **sampling floor**, which no sampler can beat. Euler also runs on an even grid, to show what
+# directions and compares; even two sets of *data* are not at 0 but, on average, at the **sampling floor**: nearer than that cannot be told from perfect. Euler also runs on an even grid, to show what
 # `self.grid`, with its short steps near the data, is good for. (About 10 seconds.)
 
 # %%
@@ -470,12 +482,11 @@ for ax in axes:
     ax.legend()
 
 # %% [markdown]
-# *Left, log-log: both lines of Euler fall with slope about −1, the even grid's about three times higher; that of Heun falls twice as steeply once it has 8 calls. Right: all
-# reach the dashed floor (and scatter about it), Euler on our grid with 4 calls, the others with 8 to 16.*
+# *Left, log-log: both lines of Euler fall with slope about −1, the even grid's two to four times higher; that of Heun falls twice as steeply once it has 8 calls. Right: all
+# reach the dashed floor (and scatter about it): Euler and Heun on our grid with 4 calls, Euler–Maruyama with 8, Euler on the even grid with 16.*
 #
 # Three lessons. *Where* the steps are matters as much as how many there are. A method of second order pays when each point has to be exact. And once the floor is
 # reached, more steps are wasted: what is left to improve is the network. That is where we go now.
-
 #
 # ## 6 · Learning the score
 #
@@ -484,7 +495,7 @@ for ax in axes:
 #
 # $$\mathbb{E}\bigl[-\varepsilon / \sigma_t \,\big|\, x_t\bigr] = \nabla_{x_t} \log p_t(x_t) ,$$
 #
-# so a network that fits the noisy target learns the true score (Vincent 2011). The loss, with $t$ uniform on $(0, 1)$ for each row, and a weight $w(t) = \sigma_t$ that keeps small times from
+# so a network that fits the noisy target learns the true score (Vincent 2011). (To see it, differentiate $p_t(x_t) = \int p(x_t \mid x_0)\, p(x_0)\, \mathrm{d}x_0$ and divide by $p_t(x_t)$.) The loss, with $t$ uniform on $(0, 1)$ for each row, and a weight $w(t) = \sigma_t$ that keeps small times from
 # drowning all others, is
 #
 # $$L = \mathbb{E} \Bigl| w(t) \Bigl( s_\theta(x_t, t) + \frac{\varepsilon}{\sigma_t} \Bigr) \Bigr|^2 .$$
@@ -653,7 +664,7 @@ print(f"plain network, score loss: {ratio(flow, data.ring):.2f} times the sampli
 # $$x_\varphi = \cos\varphi\; x_0 + \sin\varphi\; \varepsilon \qquad\Longrightarrow\qquad
 # v = \frac{\mathrm{d} x_\varphi}{\mathrm{d} \varphi} = \alpha_t\, \varepsilon - \sigma_t\, x_0 .$$
 #
-# It is as large at the beginning as at the end, and turns from predicting noise (at $t = 0$) into predicting data (at $t = 1$).
+# For data of variance 1 it is equally large at all times, and it turns from predicting noise (at $t = 0$) into predicting the data (at $t = 1$, with a minus).
 #
 # **Task.** Write `v_target`.
 
@@ -733,7 +744,7 @@ check("vpsde.v_loss", VPSDE)
 #
 # Four changes, each for a reason:
 #
-# 1. **Predict $v$.** The target has the same size at all times. Samplers get the score by your `score_from_v`.
+# 1. **Predict $v$.** The target has about the same size at all times. Samplers get the score by your `score_from_v`.
 # 2. **Waves as inputs.** A small network with smooth activations learns slow functions first. Sines and cosines of $x$ (rates 1, 2, 4) and of $t$ let its first layer see fine detail at once.
 # 3. **Big steps, then small ones.** Adam with a rate of 0.012, warmed up over 100 steps, since Adam's first steps are its wildest, then lowered to 0 along a cosine. The large rate finds the place, the small one
 #    averages out the noise of the batches.
@@ -800,7 +811,7 @@ ring_flow, ring_losses = train(data.ring(300_000), budget(600))
 print(f"ring: {ratio(ring_flow.as_score(), data.ring):.2f} times the sampling floor")
 
 # %% [markdown]
-# **The chequerboard** has sharp edges, which no smooth network draws easily: 1,700 steps, about 8 seconds, and 6 to measure.
+# **The chequerboard** (here the squares that were white in notebook 01) has sharp edges, which no smooth network draws easily: 1,700 steps, about 8 seconds, and 6 to measure.
 
 # %%
 torch.manual_seed(5)

@@ -71,8 +71,7 @@ notation()
 # This notebook uses the right column. Points are rows, also where a row is one number: data have the shape (B, 1), and $t$ has the shape (B,), an integer for each
 # row. Tensors are float32.
 #
-# As in notebook 03, **a function must never change the tensors it is given**: whoever called it still needs them. `a += 1` writes into the very tensor that the caller holds,
-# while `a = a + 1` makes a new one and leaves the caller's as it was. Methods that end in an underscore, such as `a.clamp_(0, 1)`, write into the tensor as well.
+# As in notebook 03, **a function must never change the tensors it is given**: on an argument `a`, no `a += 1` and no method that ends in an underscore.
 #
 # ## 1 · The data
 #
@@ -243,7 +242,7 @@ check("ddpm.cosine_betas", cosine_betas)
 # %% [markdown]
 # From any schedule follow $\alpha_t = 1 - \beta_t$, the share of the variance that step $t$ keeps, and the product of the shares,
 #
-# $$\bar\alpha_t = \prod_{s=1}^{t} \alpha_s, \qquad \bar\alpha_0 = 1 \;\text{(an empty product)}.$$
+# $$\bar\alpha_t = \prod_{i=1}^{t} \alpha_i, \qquad \bar\alpha_0 = 1 \;\text{(an empty product)}.$$
 #
 # **Task.** Write the table `alpha_bars`, with $T + 1$ entries.
 
@@ -431,7 +430,7 @@ ax.set(xlabel="step t", ylabel="$x_t$", title="constant schedule: data on the le
 ax.grid(False)
 
 # %% [markdown]
-# *Two dark bands at the left, at −1.4 and 0.7, widen and merge into one by step 50 or so; ragged grey lines start in the bands and wander over all of the width.* Sampling will have to go through this picture from right to left. The same as a film, with 4,000 rows:
+# *Two dark bands at the left, at −1.4 and 0.7, widen and merge into one by step 20 or so; ragged grey lines start in the bands and wander over all of the width.* Sampling will have to go through this picture from right to left. The same as a film, with 4,000 rows:
 
 # %%
 from helpers.animate import animate
@@ -444,7 +443,7 @@ for step in range(1, T + 1):
 animate(forward, density=data.ExactNoise(z_truth, process.alpha_bar).score.density, limit=3.2, title="forward")
 
 # %% [markdown]
-# *Animation: above, a histogram with two peaks under the exact density; below, 20 ways that grow downwards, one line of dots at a time. The peaks sink and merge by t = 50; then the hill hardly changes, while the ways go on wandering.*
+# *Animation: above, a histogram with two peaks under the exact density; below, 20 ways that grow downwards, one line of dots at a time. The peaks sink and merge by t = 20 or so; then the hill hardly changes, while the ways go on wandering.*
 #
 # ### Does it really end at $\mathcal{N}(0, 1)$?
 #
@@ -477,24 +476,42 @@ for ax in axes:
 # %% [markdown] written="ddpm.limit" points=5
 # ### Question: the limit
 #
-# A course states: "If $0 < \beta_1 < \beta_2 < \dots < \beta_T < 1$, then $q(x_T \mid x_0) \to \mathcal{N}(0, I)$ as $T \to \infty$." (a) Prove it, under the assumption that $\beta_1$ does not depend on $T$. Begin with the
-# law of $x_T$ given $x_0$, and show what its mean and its covariance do. (b) Where does your proof use that $\beta_1$ is fixed? Explain the third family of the figure: what is the limit of $\sqrt{\bar\alpha_T}$ there?
+# A course states: "If $0 < \beta_1 < \beta_2 < \dots < \beta_T < 1$, then $q(x_T \mid x_0) \to \mathcal{N}(0, I)$ as $T \to \infty$."
+#
+# (a) Prove it, under the assumption that $\beta_1$ does not depend on $T$. Begin with the
+# law of $x_T$ given $x_0$, and show what its mean and its covariance do.
+#
+# (b) Where does your proof use that $\beta_1$ is fixed? Explain the third family of the figure: what is the limit of $\sqrt{\bar\alpha_T}$ there?
+#
 # (c) State a condition on the $\beta_t$ that is weaker than "$\beta_1$ is fixed" and still enough.
 #
 # === BEGIN MARK SCHEME ===
+#
 # One point for each step; no point for a step that is only asserted.
+#
 # 1. (1) q(x_T | x_0) is normal with mean √ᾱ_T x_0 and covariance (1 − ᾱ_T) I: by induction over steps, by the sum of independent normals, or quoted from section 3 with a reference to it.
+#
 # 2. (1) The bound: every α_s = 1 − β_s ≤ 1 − β_1 < 1, so 0 < ᾱ_T ≤ (1 − β_1)^T. (Or log ᾱ_T = Σ log(1 − β_s) ≤ −Σ β_s ≤ −T β_1.)
+#
 # 3. (1) With β_1 fixed the bound goes to 0; so for each fixed x_0 the mean goes to 0 and the covariance to I, and a normal law converges (in distribution; also KL or total
 #    variation) when its mean and covariance do. One half if the last clause is missing altogether.
+#
 # 4. (1) Where it is used: (1 − β_1)^T → 0 needs a β_1 that stays away from 0; if β_1 is like c/T the bound tends to e^(−c), not to 0. For the third family: Σ β_s = T · (1/T) = 1, so ᾱ_T → e^(−1)
 #    and √ᾱ_T → e^(−1/2) ≈ 0.61, as the figure shows. One half for one of the two (why the proof fails; the value of the limit).
+#
 # 5. (1) A sufficient weaker condition: Σ_{s ≤ T} β_s → ∞ as T → ∞ (necessary too, when the β stay away from 1), or T β_1 → ∞, with one line of reason.
 #
 # **Anchor, full (5):** "x_T | x_0 ~ N(√ᾱ_T x_0, (1−ᾱ_T) I) by section 3. All α_s ≤ 1−β_1, so ᾱ_T ≤ (1−β_1)^T → 0; the mean goes to 0, the covariance to I, and normal laws converge with their parameters. If β_1 = c/T the bound
 # goes to e^−c, so nothing follows; in family three log ᾱ_T ≈ −Σβ = −1, hence 0.61. Enough is Σβ_s → ∞ because log(1−β) ≤ −β."
+#
+#
+#
 # **Anchor, half (2.5):** steps 1 and 2 as above, then "so it converges" (step 3: one half); says of (b) only that β must not be too small; (c) missing.
+#
+#
+#
 # **Anchor, zero:** "Each step adds noise and removes signal, so after many steps only noise is left", with no law of x_T and no bound; or a computation for one T.
+#
 # === END MARK SCHEME ===
 
 # %% [markdown]
@@ -628,7 +645,7 @@ for ax in axes:
 #
 # $$L_{\text{simple}}(x_0) = \bigl\| \varepsilon - \varepsilon_\theta(x_t, t) \bigr\|^2, \qquad x_t = \sqrt{\bar\alpha_t}\; x_0 + \sqrt{1 - \bar\alpha_t}\; \varepsilon ,$$
 #
-# with the **sum** over the $d$ dimensions. One of the courses behind this notebook calls the method `negative_elbo`, and so do we. It is not the negative ELBO but a reweighted version of it; section 8 puts the two beside each other.
+# with the **sum** over the $d$ dimensions. One of the courses behind this notebook calls the method `negative_elbo`, and so do we. It is not the negative ELBO (*evidence lower bound*, a bound on the log-likelihood) but a reweighted version of it; section 8 puts the two beside each other.
 #
 # *Why $t = 1$ must be trained.* A published exercise draws $t$ from $2, \dots, T$. Sampling ends with $x_1 \to x_0$, and that last step asks the network about $t = 1$: the only time it was never trained for decides on every sample.
 #
@@ -660,7 +677,8 @@ check("ddpm.negative_elbo", DDPM)
 # %% [markdown]
 # ### Four ways to say the same
 #
-# Given $x_t$ and $t$, a guess of the noise is a guess of everything else, since $x_t = a\, x_0 + s\, \varepsilon$ with $a = \sqrt{\bar\alpha_t}$ and $s = \sqrt{1 - \bar\alpha_t}$:
+# Given $x_t$ and $t$, a guess of the noise is a guess of everything else, since $x_t = a\, x_0 + s\, \varepsilon$ with $a = \sqrt{\bar\alpha_t}$ and $s = \sqrt{1 - \bar\alpha_t}$
+# (from here on this is what $s$ means):
 #
 # | kind | the network says | as a function of $x_0$ and $\varepsilon$ |
 # | --- | --- | --- |
@@ -738,7 +756,7 @@ _ = ax.legend()
 
 # %% [markdown]
 # *A logarithmic plot over t. "x0" is level at 1. "eps" and "score" begin far below 1, reach 1 in the middle, and shoot above 1,000 at the end. "v" rises from far below 1 and stays below 1.* Predicting noise is
-# good at small $t$, where the error is divided by much, and dangerous at large $t$; predicting $x_0$ is the other way round (its error never shrinks, although $x_1$ *is* nearly $x_0$). The velocity has the good end of both. Remember this picture in section 9.
+# good at small $t$, where its errors shrink, and dangerous at large $t$; predicting $x_0$ is the other way round (its error never shrinks, although $x_1$ *is* nearly $x_0$). The velocity has the good end of both. Remember this picture in section 9.
 #
 # The loss of a batch, for whatever the network predicts, with the sum over dimensions and the **mean** over rows:
 #
@@ -913,17 +931,26 @@ _ = ax.legend(fontsize=8, loc=(0.55, 0.2))
 # %% [markdown] written="ddpm.rising" points=2
 # ### Question: why does it rise?
 #
-# Explain, with your formula, why the broadcast number *rises* as the network gets better, and which value it would reach for the exact predictor, whose loss is 0.16. (You know how the mean square of a best prediction, its error and the mean square of what it predicts hang together.) In three or four sentences.
+# Explain, with your formula, why the broadcast number *rises* as the network gets better, and which value it would reach for the exact predictor, whose loss is 0.16. (The best prediction $\mathbb{E}[\varepsilon \mid x_t]$ and its error are uncorrelated.) In three or four sentences.
 #
 # === BEGIN MARK SCHEME ===
+#
 # 1. (1) The pairs (i, j) with i ≠ j are unrelated, so the number does not see whether a prediction fits its own noise: mean ε² ≈ 1 is fixed, the product of the two means is ≈ 0, and what is left to change is the
 #    mean of ε̂². A network that says 0 gets 1; a network that learns says more than 0, so the number rises.
+#
 # 2. (1) For the best predictor ε̂ = E[ε | x_t] the error is orthogonal to the prediction: mean ε² = mean ε̂² + error, so mean ε̂² = 1 − 0.16 = 0.84, and the number goes to 1 + 0.84 = 1.84 (1.8 to 1.9 is right). One half for
 #    "towards 2" with the reason that ε̂ tends to ε, or for 1.84 read from the figure only.
 #
 # **Anchor, full (2):** "It is mean ε̂² + 1 − 2·0·0. Training makes ε̂ resemble ε, so mean ε̂² grows from 0. Pythagoras: mean ε̂² = 1 − 0.16, so it ends at 1.84."
+#
+#
+#
 # **Anchor, half (1):** "It only contains mean ε̂² and mean ε²; at first ε̂ ≈ 0, later it is larger." No value, or 2 without a reason.
+#
+#
+#
 # **Anchor, zero:** "The network overfits", "the validation set is small", or "broadcasting makes the loss a thousand times larger".
+#
 # === END MARK SCHEME ===
 
 # %% [markdown]
@@ -999,7 +1026,7 @@ check("ddpm.sample", DDPM)
 
 # %% [markdown]
 # **Your sampler works before anything is trained well.** The exact predictor takes the place of the network, and we measure the samples against the truth. The **Wasserstein-1 distance** ($W_1$) of samples on the line is how far they
-# have to move, on average, to lie as they should: sort them, and compare each with the exact quantile that belongs to it. Even true samples are not at 0; their mean is the *floor*.
+# have to move, on average, to lie as they should: sort them, and compare each with the exact quantile that belongs to it. Even true samples are not at 0; their mean distance is the *floor*.
 # (`Lookup` tabulates a network on the line, so that 100,000 samples take a second.)
 
 # %%
@@ -1101,7 +1128,7 @@ figure, ax = plt.subplots(figsize=(7, 3.4))
 compare_on_line(samples, f"40 epochs of the circulated recipe: W1 = {metrics.w1(samples, truth):.2f}", ax)
 
 # %% [markdown]
-# *The samples make one broad, lopsided hill with its top near 4; the curves have two separate peaks. The KDE's peaks are lower than the true ones: it smooths.* The training loss has hardly moved for 30 epochs, and the samples are still poor. The exercise's own 1,000 epochs end at a distance of about 0.4. We will do better.
+# *The samples make one broad, lopsided hill with its top near 4; the curves have two separate peaks. The KDE's peaks are lower than the true ones: it smooths.* The training loss has hardly moved for 30 epochs, and the samples are still poor. The exercise's own 1,000 epochs end at a distance of 0.2 to 0.45 (three seeds). We will do better.
 #
 # (The KDE of the data is an estimate too, and here not a good one: its bandwidth suits one hill, not two narrow ones. Draw the truth if you know it.)
 #
@@ -1126,7 +1153,7 @@ draw_histories(circulated.network, "50 histories, 40 epochs of training", axes[0
 draw_histories(perfect, "50 histories, exact predictor", axes[1])
 
 # %% [markdown]
-# *Fifty ragged lines each. Right: they begin between −8 and 10, mixed, and in the last hundred steps part into two bands, about a third (orange) at −4 and two thirds (blue) at 4. Left: the lower band is barely there, and lines end anywhere.* Compare with the forward picture, read from right to left.
+# *Fifty ragged lines each. Right: they begin between −8 and 10, mixed, and in the last fifty steps part into two bands, about a third (orange) at −4 and two thirds (blue) at 4. Left: the lower band is barely there, and lines end anywhere.* Compare with the forward picture, read from right to left.
 #
 # ### Sampling through the posterior, with noise and without
 #
@@ -1189,20 +1216,34 @@ for ax, stochastic, name in [(axes[0], True, "mean and noise"), (axes[1], False,
 # %% [markdown] written="ddpm.two_samplers" points=3
 # ### Question: two samplers
 #
-# (a) Why does taking the mean in every step give samples with too little spread? Argue with one step, or with one normal as data. (b) A handout calls the mean-only sampler "DDIM". What does a deterministic sampler have to do that this one does not?
-# (Notebook 03 has one that is right.) (c) For pictures, name one advantage that a *correct* deterministic sampler has over the stochastic one, and one that the stochastic one has.
+# (a) Why does taking the mean in every step give samples with too little spread? Argue with one step, or with one normal as data.
+#
+# (b) A handout calls the mean-only sampler "DDIM". What does a deterministic sampler have to do that this one does not?
+# (Notebook 03 has one that is right.)
+#
+# (c) For pictures, name one advantage that a *correct* deterministic sampler has over the stochastic one, and one that the stochastic one has.
 #
 # === BEGIN MARK SCHEME ===
+#
 # 1. (1) Each reverse step is a random draw with variance β̃_t (or β_t): the variance of x_{t−1} is that of the mean plus the step's own. Leaving the latter out in T steps takes out variance that the forward process put in;
 #    samples contract to a point or a few. A computed example with one normal counts in full; "less noise, so less diversity" without the two parts of the variance counts one half.
+#
 # 2. (1) A deterministic sampler must keep the marginals q(x_t) (or follow the probability-flow ODE): what the noise would have added must be made up for by moving the points differently: DDIM re-uses the
 #    predicted noise with the coefficient √(1 − ᾱ_{t−1}) (in the ODE: the ½). Mean-only uses the stochastic sampler's mean and so has wrong marginals. One half for "DDIM has another formula" with the formula but no reason.
+#
 # 3. (1) One each: deterministic: same start gives same picture (interpolation, editing, inversion, reproducibility), fewer steps; stochastic: noise corrects earlier errors, more robust quality or diversity with many steps. One half for one of the two.
 #
 # **Anchor, full (3):** "Var x_{t−1} = Var(mean) + β̃_t; we drop the second part 250 times, so everything shrinks to a spike. A right deterministic sampler keeps every p_t; the ODE does with ½g², DDIM with the predicted noise put back. Deterministic: interpolate between
 # starts, few steps. Stochastic: errors are washed out."
+#
+#
+#
 # **Anchor, half (1.5):** "Without noise there is less variety" (½), DDIM's formula quoted (½), reproducible (½).
+#
+#
+#
 # **Anchor, zero:** "The mean-only sampler is cleaner because it has no noise", or answers on speed only.
+#
 # === END MARK SCHEME ===
 
 # %% [markdown]
@@ -1212,7 +1253,8 @@ for ax, stochastic, name in [(axes[0], True, "mean and noise"), (axes[1], False,
 #
 # $$-\log p_\theta(x_0) \;\le\; L = \mathbb{E}_q \Bigl[ -\log p(x_T) - \sum_{t \ge 1} \log \frac{p_\theta(x_{t-1} \mid x_t)}{q(x_t \mid x_{t-1})} \Bigr] .$$
 #
-# It can be rewritten (eq. 5) as a sum of terms that each look at one step:
+# $\mathbb{E}_q$ averages over chains of the forward process, and $p(x_T) = \mathcal{N}(0, I)$ is where sampling starts. $L$ is the negative ELBO. It can be rewritten (eq. 5) as a sum of terms that each look
+# at one step, with $\mathrm{KL}(q \,\|\, p) = \mathbb{E}_{x \sim q}[\log q(x) - \log p(x)]$:
 #
 # $$L = \mathbb{E}_q \Bigl[ \underbrace{\mathrm{KL}\bigl(q(x_T \mid x_0) \,\|\, p(x_T)\bigr)}_{L_T} + \sum_{t > 1} \underbrace{\mathrm{KL}\bigl(q(x_{t-1} \mid x_t, x_0) \,\|\, p_\theta(x_{t-1} \mid x_t)\bigr)}_{L_{t-1}}\; \underbrace{- \log p_\theta(x_0 \mid x_1)}_{L_0} \Bigr] .$$
 #
@@ -1250,14 +1292,25 @@ _ = ax.legend()
 # give $C$ for $\sigma_t^2 = \beta_t$ in $d$ dimensions, and say what it does *not* depend on. One published version of this exercise writes the first expectation over $q(x_{t-1} \mid x_t, x_0)$. Over which variables do we have to average, and why is that version empty?
 #
 # === BEGIN MARK SCHEME ===
+#
 # 1. (1) Both laws are normal with covariances that are multiples of I, and starts from a right form of the KL: either the known formula for two normals, or E_q[log q − log p] written out with both densities.
+#
 # 2. (1) The square is separated: E_q‖x_{t−1} − μ_θ‖² = ‖μ̃ − μ_θ‖² + d β̃_t (cross term zero because E x_{t−1} = μ̃), or the corresponding term of the formula identified; so ‖μ̃ − μ_θ‖² / (2σ_t²) appears with the right factor.
+#
 # 3. (1) C = (d/2) (β̃_t/σ_t² − 1 − log(β̃_t/σ_t²)), with σ_t² = β_t: (d/2)(r − 1 − log r), r = (1 − ᾱ_{t−1})/(1 − ᾱ_t). It depends neither on θ nor on x_0 or x_t (½ for the value, ½ for what it does not depend on).
+#
 # 4. (1) The KL has integrated x_{t−1} out already, so an average over x_{t−1} changes nothing (empty). What is left is x_0 ~ data and x_t ~ q(x_t | x_0). One half if only one half of this is said.
 #
 # **Anchor, full (4):** "KL = ½[d β̃/σ² + ‖μ̃−μ_θ‖²/σ² − d + d log(σ²/β̃)] for two round normals. The first, third and fourth are C = d/2 (r − 1 − log r), no θ, no x. x_{t−1} is integrated out in the KL; we average over x_0 and x_t."
+#
+#
+#
 # **Anchor, half (2):** formula and the squared term right (2), the rest called "constant" without a value; nothing on the expectation.
+#
+#
+#
 # **Anchor, zero:** "The KL is smallest when the means agree, so it is a squared distance."
+#
 # === END MARK SCHEME ===
 
 # %% [markdown]
@@ -1360,17 +1413,30 @@ with optional("ddpm.kl_term"):
 # Derive eq. 5 from eq. 3, as Ho et al. do in their appendix A (eqs. 17 to 22). There are five steps between the six lines. For each, write the line and **say why it is allowed**. Where is the Markov property of $q$ used, and where does $t = 1$ need separate care?
 #
 # === BEGIN MARK SCHEME ===
+#
 # A point for each step: the line and its reason. A right line without a reason counts one half.
+#
 # 1. (1) 17 → 18: L = E_q[−log p(x_{0:T})/q(x_{1:T}|x_0)]; both joint laws are products over steps (the model by definition, q because it is Markov), and the logarithm turns the product into a sum.
+#
 # 2. (1) 18 → 19: the term t = 1 is split off, because in the next step q(x_1|x_0) cannot be turned round by Bayes (x_0 is given: q(x_0 | x_1, x_0) is degenerate).
+#
 # 3. (1) 19 → 20: for t > 1, q(x_t|x_{t−1}) = q(x_t|x_{t−1}, x_0) by the Markov property, and by Bayes = q(x_{t−1}|x_t, x_0) q(x_t|x_0) / q(x_{t−1}|x_0). Both reasons are needed; one of them counts one half.
+#
 # 4. (1) 20 → 21: the quotients q(x_{t−1}|x_0)/q(x_t|x_0) telescope over t = 2..T to q(x_1|x_0)/q(x_T|x_0); q(x_1|x_0) cancels against the term t = 1, q(x_T|x_0) joins p(x_T).
+#
 # 5. (1) 21 → 22: the expectation over all of q(x_{1:T}|x_0) is taken in two stages: of each term first over x_{t−1} given x_t and x_0 (x_T given x_0 for the first), which makes it a KL divergence, then over the rest. One half for "definition of the KL" without
 #    saying which variable is integrated given which.
 #
 # **Anchor, full (5):** six lines, and beside them: "factorise, q Markov", "t = 1 apart, Bayes fails there", "insert x_0 (Markov), Bayes", "telescope, q(x_1|x_0) cancels", "tower rule: inner expectation over q(x_{t−1}|x_t,x_0)".
+#
+#
+#
 # **Anchor, half (2.5):** all six lines copied rightly with no reasons; or steps 1 to 2 with reasons and 3 without the Markov property, then the result.
+#
+#
+#
 # **Anchor, zero:** states eq. 5 and explains in words that each term compares two normals.
+#
 # === END MARK SCHEME ===
 
 # %% [markdown]
@@ -1415,13 +1481,14 @@ for ax in axes:
 # %% [markdown]
 # ## 9 · A recipe that works in seconds
 #
-# The circulated recipe needs 157,000 steps and ends at $W_1 \approx 0.4$. Six things can be changed, and you have met a reason for each:
+# The circulated recipe needs 157,000 steps and ends at a $W_1$ of 0.2 to 0.45. Six things can be changed, each for a reason:
 #
 # 1. **Time embedding.** A raw $t$ pins tanh to ±1, and the network is nearly blind to $x$ (section 4).
 # 2. **Normalisation.** Data of standard deviation 1 end where the sampler begins, and inputs have the size that layers are made for (section 1).
 # 3. **Schedule.** With the constant schedule even the perfect network is several times as far off as with the cosine (section 7).
 # 4. **Parametrisation.** A wrong noise at large $t$ is a hugely wrong $x_0$; a wrong velocity never is (section 5).
-# 5. **Batch size** and 6. **the rate of learning**: see the next cell.
+# 5. **Batch size**: the gradient of a small batch is mostly noise (measured below).
+# 6. **The rate of learning**: large steps get there soon, small ones average the noise out at the end (notebook 03, section 8).
 
 # %%
 class Recipe:
@@ -1472,7 +1539,7 @@ compare_on_line(samples, f"our recipe, 1,000 steps: W1 = {metrics.w1(samples, tr
 draw_histories(g, "our recipe, 50 histories", axes[1], ours.beta[1:])
 
 # %% [markdown]
-# *Left: the histogram of the samples fills the true density; peaks, gap and tails agree. Right: the histories shake at first, then part between steps 50 and 150 into two bands, which tighten about −4 and 4.* Compare the histories with those of the constant schedule: the cosine spends many more steps on the fine end. A training set of 10,000 points is not exactly the truth either: no recipe can know that there are two thirds on the right and not, say, 66.3 %. So its own distance is the limit that we can hope for.
+# *Left: the histogram of the samples fills the true density; peaks, gap and tails agree. Right: the histories shake at first, then part between steps 100 and 200 into two bands, which tighten about −4 and 4.* Compare the histories with those of the constant schedule: the cosine spends many more steps on the fine end. A training set of 10,000 points is not exactly the truth either: no recipe can know that there are two thirds on the right and not, say, 66.3 %. So its own distance is the limit that we can hope for.
 #
 # Where do the samples go wrong? Sort them and subtract, from each, the exact quantile in its place. $W_1$ is the mean of this displacement without its sign: the area between a curve and the line at 0.
 
@@ -1532,7 +1599,7 @@ ax.set(xlabel="training steps", ylabel="$W_1$ to the truth")
 _ = ax.legend(fontsize=8)
 
 # %% [markdown]
-# *Log-log. The circulated recipe falls slowly and is still far above the dashed line of the training data after 6,280 steps; ours comes down close to that line in 1,000, the last drop while the rate falls to 0.*
+# *Log-log. The circulated recipe falls slowly and is still far above the dashed line of the training data after 6,280 steps; ours comes down to two or three times that line in 1,000, the last drop while the rate falls to 0.*
 #
 # **Take a piece away.** Guess first: which of the six matters most? Then run; each bar changes one piece of the recipe, with as many steps. (About 40 seconds.)
 
@@ -1594,7 +1661,7 @@ _ = ax.invert_yaxis()
 #
 # ## 10 · In the plane
 #
-# Nothing in `DDPM` knows that $d$ was 1. Two sets from notebook 01: two Gaussians, and the chequerboard with its sharp edges. Both have a standard deviation near 1 already. For the two Gaussians `TimeNetwork` gets one layer more. A **first try** on the board is `TimeNetwork` as it is; the **better network** for the board also sees waves of $x$, at the
+# Nothing in `DDPM` knows that $d$ was 1. Two sets like those of notebook 01: two Gaussians, here on the other diagonal, and a chequerboard, here of the squares that were white. Both have a standard deviation near 1 already. For the two Gaussians `TimeNetwork` gets one layer more. A **first try** on the board is `TimeNetwork` as it is; the **better network** for the board also sees waves of $x$, at the
 # rates 1, 2 and 4, and has one layer more. (About 15 seconds for the three.)
 
 # %%
@@ -1645,15 +1712,25 @@ _ = plots.scatter_row(panels, limit=2.8, colours=[plots.BLUE])
 # each measurement with another seed, so that you know how large a difference has to be to count. Which change helped, why do you think so, and what does `ratio` not see? Name a second way to measure that would see it.
 #
 # === BEGIN MARK SCHEME ===
+#
 # 1. (1) A table with at least two single changes, each with ratio and seconds, and a repetition (or a statement of the spread) that shows which differences count. One half if the numbers are there without repetition.
+#
 # 2. (1) A conclusion that the table supports, with a reason that has to do with the board: sharp edges need high rates or more capacity; last steps of the schedule blur edges by √β_1; noise of batches; longer training. "No change helped, differences
 #    are within the spread" is a full answer if the table shows it. One half for a conclusion without a reason, or one that the table does not support but a good reason.
+#
 # 3. (1) What the ratio misses: it projects and averages, and near 1 it is dominated by chance, so single strays or blurred edges hardly count. A second measure that would see it: the share of samples in the white squares, or off the board; a histogram of the distance
 #    to the nearest edge; counts per square (χ²). One half for one of the two.
 #
 # **Anchor, full (3):** three rows, two seeds each, spread 0.1; "rates 1, 2, 4, 8: 1.3 → 1.1, edges are fine detail; width 256 no difference; share in white squares 3 % → 1.5 %, which ratio hardly noticed."
+#
+#
+#
 # **Anchor, half (1.5):** two rows, one seed each; the better one chosen, "more parameters fit better"; "ratio does not see details".
+#
+#
+#
 # **Anchor, zero:** a picture that "looks better", no measurement.
+#
 # === END MARK SCHEME ===
 
 # %% [markdown]
@@ -1687,29 +1764,60 @@ _ = plots.scatter_row(pictures, limit=2.8, colours=[plots.BLUE, plots.ORANGE])
 # Compare the two on both sets by picture, distance and seconds (training and sampling). Why does a map that is continuous and invertible have trouble with a gap in the data, and why has the DDPM less of it?
 #
 # === BEGIN MARK SCHEME ===
+#
 # 1. (1) A comparison that uses pictures, distances and both kinds of seconds, on both sets, and agrees with the student's own output: the flow samples in one pass, hundreds of times faster; quality as measured. One half if one of the three is missing.
+#
 # 2. (1) A continuous invertible map of a connected normal has a connected image: thin bridges between the modes or squares remain, or the map must be extremely steep in between. The DDPM's sampler is a chain of many small random steps (each simple; together as
 #    steep as needed, and with noise not a fixed map at all), and it has no need to be invertible or to know a determinant. One half for the flow's half alone.
 #
 # **Anchor, full (2):** "Two spots: both near 1, a few strays. Board: flow 1.3, DDPM 1.1; the flow leaves dust in the empty squares. The flow trained 44 s, ours 4 and 6 s; it samples in 20 ms, ours in 1 s. The image of a connected set is connected, hence threads and dust; 250 small random steps need no such map."
+#
+#
+#
 # **Anchor, half (1):** a right comparison with numbers; "flows are restricted".
+#
+#
+#
 # **Anchor, zero:** "Diffusion is the newer method and so gives better samples."
+#
 # === END MARK SCHEME ===
 
 # %% [markdown] written="ddpm.report" points=4
 # ## 11 · Report
 #
-# Write about one page on sections 6 to 9, for a reader who knows neural networks but not diffusion. (a) What was done: data, model, training and sampling, with the numbers that somebody would need to repeat it. (b) Results: refer to your figures, and state distances with
-# the number of samples and the floor. Say how the simplified objective and the bound differ at small and at large $t$. (c) What was hard: at least one mistake with shapes or indices that you made or nearly made, how it showed, and how you found it. (d) What you would change next, and how you would measure whether it helped.
+# Write about one page on sections 6 to 9, for a reader who knows neural networks but not diffusion.
+#
+# (a) What was done: data, model, training and sampling, with the numbers that somebody would need to repeat it.
+#
+# (b) Results: refer to your figures, and state distances with
+# the number of samples and the floor. Say how the simplified objective and the bound differ at small and at large $t$.
+#
+# (c) What was hard: at least one mistake with shapes or indices that you made or nearly made, how it showed, and how you found it.
+#
+# (d) What you would change next, and how you would measure whether it helped.
 #
 # === BEGIN MARK SCHEME ===
+#
 # One point for each part.
+#
 # 1. (1) Could be repeated: law and number of the data, normalisation, T and schedule, network, what is predicted, batch, rate, steps, which σ_t. One half if two or more are missing.
+#
 # 2. (1) Figures referred to; a distance with its n and its floor; the bound weights small t by far more than the simplified objective (factor of eq. 12), large t hardly at all. One half if the floor or the comparison is missing.
+#
 # 3. (1) A concrete mistake with its symptom and the way it was found (a shape printed, a check's sentence, a short schedule, a number that could not be). One half if generic ("shapes were confusing").
+#
 # 4. (1) A proposal with a measure and what result would count as a success. One half for a proposal alone.
 #
-# **Anchor, full (4):** each part in a short paragraph, with numbers. **Anchor, half (2):** (a) complete, (b) figures without floor or bound, (c) generic, (d) "train longer". **Anchor, zero:** text about diffusion in general without the student's own results.
+# **Anchor, full (4):** each part in a short paragraph, with numbers.
+#
+#
+#
+# **Anchor, half (2):** (a) complete, (b) figures without floor or bound, (c) generic, (d) "train longer".
+#
+#
+#
+# **Anchor, zero:** text about diffusion in general without the student's own results.
+#
 # === END MARK SCHEME ===
 
 # %% [markdown]
@@ -1723,7 +1831,7 @@ _ = plots.scatter_row(pictures, limit=2.8, colours=[plots.BLUE, plots.ORANGE])
 # * **[1000, 1] against [1000]** is a million pairs, and the number that comes out rises as the model improves.
 # * **Predicting the total noise is what we want.** One exercise says that predicting all the noise in $x_t$ "is not what we want". It is what Algorithm 1 does; Algorithm 2 scales it to one step.
 # * **An empty expectation.** The KL in $L_{t-1}$ has integrated $x_{t-1}$ out; the average that is left is over $x_0$ and $x_t$.
-# * **"$0 < \beta_1 < \dots < \beta_T < 1$" alone does not make $x_T$ normal** in the limit; $\beta_1$ must not shrink with $T$.
+# * **"$0 < \beta_1 < \dots < \beta_T < 1$" alone does not make $x_T$ normal** in the limit: if all $\beta_t$ shrink as fast as $1 / T$, something of the data is left.
 #
 # ## What comes next
 #

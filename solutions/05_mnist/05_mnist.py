@@ -847,7 +847,7 @@ export("diffusion", time_embedding, ResidualBlock, DiffusionModel, make_betas, s
 #
 # `python train.py --minutes 10 --folder runs/mine`
 #
-# Press Ctrl-C whenever you like, and start it again with the same `--folder`: it goes on from its last checkpoint. If you think about devices: `--device cuda` (or `mps`) moves the process and the images, and new tensors are made where the images are.
+# (If Python does not find `helpers`: `PYTHONPATH=../.. python train.py ...`; in Colab, a cell with `!python train.py ...`.) Press Ctrl-C whenever you like, and start it again with the same `--folder`: it goes on from its last checkpoint. If you think about devices: `--device cuda` (or `mps`) moves the process and the images, and new tensors are made where the images are.
 
 # %% answer="train.script"
 %%writefile train.py
@@ -958,7 +958,7 @@ print(f"largest difference of an averaged weight: {(whole - parts).abs().max():.
 #
 # Three minutes on a CPU are few steps: one or two thousand, where published recipes take half a million. Each of these choices buys some of that back.
 #
-# 1. **What is in a step.** On a CPU, twice the batch takes twice the time. The gradient of 32 images is good enough to step on, so 32 it is, and not 512: more steps instead. The rate belongs to it: 0.003 works for this network; at a tenth of it three minutes are over before anything happens, and at ten times of it the loss jumps.
+# 1. **What is in a step.** On a CPU, twice the batch takes twice the time. The gradient of 32 images is good enough to step on, so 32 it is, and not 512: more steps instead. The rate belongs to it: 0.003 works for this network; at a tenth of it three minutes are over before anything happens, and at ten times that the loss jumps.
 # 2. **How the numbers are stored.** Convolutions on a CPU run faster when the channels of a pixel lie side by side (`channels_last`), and on processors with instructions for it, in 16-bit floats (`bfloat16`). On a processor without, bfloat16 is ten times *slower*: so the next cell asks first, and measures.
 # 3. **Predict $v$ on the cosine schedule.** Where most steps are spent, and how errors are amplified on the way back: section 8 measures both choices.
 # 4. **EMA**, with a memory that fits the run.
@@ -1053,12 +1053,13 @@ print(f"{len(losses):,} steps in all, {(time.perf_counter() - start) / 60:.1f} m
 
 # %%
 ax = plots.loss_curve(losses, window=50)
-ax.axhline(data.var(), color=plots.INK, ls=":", label="always answer the mean")
+share = process.alpha_bar.mean()
+ax.axhline(share + (1 - share) * data.var(), color=plots.INK, ls=":", label="the mean of v at each t")
 ax.set(ylim=(0, 1), title="training loss: mean squared error of v")
 _ = ax.legend()
 
 # %% [markdown]
-# *The loss of the batches, a thin jagged line, falls from 1 to below 0.2 within some 200 steps, crosses the dotted line of a network that always answers the mean of the data, and then creeps down so slowly that nobody can see it.* Nine tenths of the steps look as if nothing happened. Now look at the pictures.
+# *The loss of the batches, a thin jagged line, falls from 1 to below 0.2 within some 200 steps, past the dotted line of a network that knows the mean of v at each t and no more, and then creeps down so slowly that nobody can see it.* Nine tenths of the steps look as if nothing happened. Now look at the pictures.
 #
 # **Samples at several epochs.**
 
@@ -1075,7 +1076,7 @@ torch.manual_seed(6)
 show(quick(process, budget(64), ema.network, seed=6), "64 samples of the averaged network, 50 steps", columns=16)
 
 # %% [markdown]
-# *Four rows of 16 pictures. All have clean strokes on black; more than half are digits that you would read without hesitation, others are characters that do not exist.*
+# *Four rows of 16 pictures. Nearly all have clean strokes on black. After 2,300 steps more than half are digits that you would read without hesitation, after 1,400 about a third; the others are characters that do not exist.*
 
 # %%
 small = respaced(process, ema.network, steps=budget(50))
@@ -1091,20 +1092,35 @@ animate([start_noise, *way], label="step", title="from noise to digits")
 # %% [markdown] written="mnist.training" points=8
 # ### Question: your training run
 #
-# Train your own model: yours, not the reference's numbers. Say for how long, on how many images, and with which batch, rate, decay, schedule and target, and give your reason for each of them in half a sentence. Leave in the notebook (a) the loss curve, (b) samples at three or more epochs, and (c) a grid of 64 samples
-# at the end. Then: what changed in the pictures while the loss curve looked flat? What does the averaged network do better than the last one? (Make a grid with `process.network` in the place of `ema.network`.)
+# Train your own model, and report your own run, not the numbers in the text. Say for how long, on how many images, and with which batch, rate, decay, schedule and target, and give your reason for each of them in half a sentence. Leave in the notebook (a) the loss curve, (b) samples at three or more epochs, and (c) a grid of 64 samples
+# at the end.
+#
+# Then: what changed in the pictures while the loss curve looked flat? What does the averaged network do better than the last one? (Make a grid with `process.network` in the place of `ema.network`.)
 #
 # === BEGIN MARK SCHEME ===
+#
 # Marked from the submitted outputs; nothing is run again.
+#
 # 1. (2) Loss curve of the student's own run, axes labelled, that goes down and is not cut where it begins. One point if there is a curve without labels, or of a run that was obviously broken (NaN, flat).
+#
 # 2. (2) Samples at three or more epochs, from which progress can be seen. One point for two epochs.
+#
 # 3. (2) 64 final samples, most of which are readable digits: cover the labels and read aloud; at least about 40 of 64 for both points, about 20 for one. Strokes without digits: 0. The three minutes may be extended until it works.
+#
 # 4. (1) Choices named and each with a reason that is about this task (budget, batch against steps, memory of the EMA against the length of the run). One half if a list without reasons.
+#
 # 5. (1) Pictures improve (strokes join, stray dots vanish, fewer impossible digits) while the loss hardly moves, since most of it is noise that nobody can predict; averaged weights give cleaner strokes, fewer specks. One half for one of the two.
 #
 # **Anchor, full (8):** curve, epochs 1, 4, 8, 12, grid with 45 readable digits; "32 and 3e-3 because steps are what I have few of; decay 0.995 remembers 200 of my 2,300 steps; from step 800 on the loss falls by 0.01 only, but broken loops close".
+#
+#
+#
 # **Anchor, half (4):** curve and last grid, about 25 readable; one epoch only; "default values"; "the loss is noisy".
+#
+#
+#
 # **Anchor, zero:** no outputs, or outputs that are noise, or pictures of the training data.
+#
 # === END MARK SCHEME ===
 
 # %% [markdown]
@@ -1130,7 +1146,7 @@ show(stages, "after the steps at t = 999, 800, 600, 500, 400, 300, 200, 100, 50,
 show_row([("1,000 steps", slow_pictures), ("50 steps", quick_pictures)], columns=4)
 
 # %% [markdown]
-# *Above: four pictures on their way. At t = 800 there is nothing but noise to see; between 600 and 400 it is decided what it will be; after that only edges get sharper. Below: 16 digits in 1,000 steps and 16 in 50.* On the cosine schedule and with a cut $\hat x_0$, 50 steps look about as good as 1,000, and a computer with two cores gets 20 times as many of them. We use 50 from now on,
+# *Above: four pictures on their way. At t = 800 there is nothing but noise to see; between 600 and 400 it is decided what it will be; after that only edges get sharper. Below: 16 digits in 1,000 steps and 16 in 50.* On the cosine schedule and with a cut $\hat x_0$, 50 steps look about as good as 1,000 and take about a twentieth of the time. We use 50 from now on,
 # and say so.
 #
 # ### Two samplers
@@ -1153,24 +1169,41 @@ for name, x in {**rows, "training images": data[:1000]}.items():
     print(f"{name:30} {((x + 1) / 2).mean():8.3f} {x.std(0).mean():12.3f}")
 
 # %% [markdown]
-# *Four grids. Stochastic, in 50 and in 250 steps: 24 different pictures with strong strokes. Deterministic, with either number of steps: 24 times the same thin digit, although the 24 noises were different.* Compare the last column of the table. Why should that be?
+# *Four grids. Stochastic, in 50 and in 250 steps: 24 different pictures with strong strokes. Deterministic, with either number of steps: 24 times the same digit, although the 24 noises were different.* Compare the last column of the table. Why should that be?
 
 # %% [markdown] written="mnist.two_samplers" points=5
 # ### Question: two samplers
 #
-# (a) Both samplers start from the same noise. Describe what you see: quality, diversity, strokes, and what happens to each when the number of steps grows from 50 to 250. (b) Explain it. What is the law of the stochastic step's result if the network is perfect, and what is missing in the law of the deterministic one? Think of one pixel
-# with a normal law, if you like, and say what happens to its variance. (c) Name one advantage of each kind of sampler in practice. (d) A handout multiplies the noise by $\tilde\beta_t$ instead of its root. Between which of your two samplers is that one, and why, when all $\beta_t$ are small?
+# (a) Both samplers start from the same noise. Describe what you see: quality, diversity, strokes, and what happens to each when the number of steps grows from 50 to 250.
+#
+# (b) Explain it. What is the law of the stochastic step's result if the network is perfect, and what is missing in the law of the deterministic one? Think of one pixel
+# with a normal law, if you like, and say what happens to its variance.
+#
+# (c) Name one advantage of each kind of sampler in practice.
+#
+# (d) A handout multiplies the noise by $\tilde\beta_t$ instead of its root. Between which of your two samplers is that one, and why, when all $\beta_t$ are small?
 #
 # === BEGIN MARK SCHEME ===
-# 1. (1) Observation that agrees with the student's own figure: stochastic gives varied digits with full strokes, about as good in 50 as in 250 steps; the deterministic mean gives (almost) the same picture from every noise, thin or faded, with any number of steps.
+#
+# 1. (1) Observation that agrees with the student's own figure: stochastic gives varied digits with full strokes, about as good in 50 as in 250 steps; the deterministic mean gives (almost) the same picture from every noise, with any number of steps.
+#
 # 2. (2) Explanation. The stochastic step with a perfect network (and small steps) draws from q(x_{t−1} | x_t), so the marginal law at each t is right; one point. The mean alone leaves out the variance β̃_t of every step, so the variance of what comes out is too small: each step contracts all points towards each other and nothing puts the lost variance
 #    back, so that the start is forgotten and all end at one point; the network is also asked about points with less noise than its t says; one point. A computation for a normal pixel counts for both.
+#
 # 3. (1) An advantage of each *kind*: deterministic (a good one, such as an ODE or DDIM): the same start gives the same picture, so it can be repeated, edited, interpolated, inverted. Stochastic: errors of earlier steps are forgotten; here also the right law and variety. That the mean-only sampler has hardly any use is right, too. One half for one.
+#
 # 4. (1) With the variance in the place of its root the noise is far too small when β̃ is small (0.01 instead of 0.1): almost the deterministic sampler. One half for the direction without a reason.
 #
 # **Anchor, full (5):** "Mean-only: 24 times the same 9; the stochastic ones all differ. For N(0, s²) the mean step multiplies by a factor below 1 and q adds β̃; without it the product of the factors takes the variance to almost 0. Deterministic: reproducible; stochastic: right law. β̃ ≪ √β̃, so the handout's sampler is nearly the mean."
+#
+#
+#
 # **Anchor, half (2.5):** the right observation; "noise gives diversity" as the explanation; one advantage; (d) "too little noise".
+#
+#
+#
 # **Anchor, zero:** "both give digits, deterministic is faster".
+#
 # === END MARK SCHEME ===
 
 # %% [markdown]
@@ -1312,19 +1345,38 @@ axes[1].legend(fontsize=8)
 # %% [markdown] written="mnist.schedules" points=5
 # ### Question: schedules and stability
 #
-# Compare the linear, the quadratic and the cosine schedule, with your own figures from above: the curves of $\bar\alpha_t$ (section 2), the dissolving digits (section 4), the loss curves, the error at equal noise level, the samples and the FD, at an equal budget. (a) Where does each schedule spend its steps, and how does that show in the error curves?
-# (b) Why must the training losses not be compared directly? (c) What did the target ($v$ or $\varepsilon$) change, and at which end does it matter? (d) How sure are you? State the difference of FD that you would take seriously, with the number of samples, and what you would run to be surer.
+# Compare the linear, the quadratic and the cosine schedule, with your own figures from above: the curves of $\bar\alpha_t$ (section 2), the dissolving digits (section 4), the loss curves, the error at equal noise level, the samples and the FD, at an equal budget.
+#
+# (a) Where does each schedule spend its steps, and how does that show in the error curves?
+#
+# (b) Why must the training losses not be compared directly?
+#
+# (c) What did the target ($v$ or $\varepsilon$) change, and at which end does it matter?
+#
+# (d) How sure are you? State the difference of FD that you would take seriously, with the number of samples, and what you would run to be surer.
 #
 # === BEGIN MARK SCHEME ===
+#
 # 1. (1) Where the steps go: linear wastes its last third or more on near-noise (SNR below 1/100), quadratic less so, and spends more near the data; cosine is spread evenly over middle levels. Tied to a figure.
+#
 # 2. (1) Error curves read correctly, as they are in the student's own output: each schedule is relatively better where it spends more steps; differences are modest at equal budget. One half for a claim that the figure does not show.
+#
 # 3. (1) Losses are averages over different distributions of noise level, and for different targets in different units, so a lower loss may be an easier question.
+#
 # 4. (1) ε at the noisy end: x_0 = (x_t − bε)/a divides by a tiny a, so errors of ε blow up (right error curves at low SNR, samples with wrong overall brightness or broken forms); v has no such division. Where the training is long, the difference shrinks. One half for the observation without a reason.
+#
 # 5. (1) Uncertainty: FD of 250 samples has a floor and a spread (another sampling seed, and another training seed, to see it); says what would be run (more seeds, more samples, longer training). One half for "run longer" alone.
 #
 # **Anchor, full (5):** "ᾱ of linear is below 0.01 from about t = 670 on [figure], so a third of its training teaches nothing; its x_0 error is 10 % higher at SNR 1 and the same at 100. Losses: linear 0.05 is lower only because most questions are easy in ε. ε fails left of SNR 0.01. Two seeds of FD differ by 25 at n = 250, so cosine against quadratic, 10 apart, is a draw."
+#
+#
+#
 # **Anchor, half (2.5):** right ranking from samples, ᾱ curves described, "loss of cosine is higher but samples are better"; nothing on uncertainty.
+#
+#
+#
 # **Anchor, zero:** ranks schedules by training loss, or quotes literature without own figures.
+#
 # === END MARK SCHEME ===
 
 # %% [markdown]
@@ -1335,7 +1387,7 @@ axes[1].legend(fontsize=8)
 # $$L_\varepsilon(t) = \frac1d \sum_i \frac{\bar\alpha_t\, \lambda_i}{\bar\alpha_t\, \lambda_i + 1 - \bar\alpha_t}, \qquad
 # L_{x_0} = \frac{1 - \bar\alpha_t}{\bar\alpha_t}\, L_\varepsilon, \qquad L_v = \frac{1}{\bar\alpha_t}\, L_\varepsilon .$$
 #
-# (The last two hold for *every* predictor: it is one error in three units.) And since this linear predictor only uses mean and covariance, it reaches exactly this loss on real digits as well: it is what one can know **without knowing that they are digits**. A trained network must be below. (About 20 seconds.)
+# (The last two hold for *every* predictor: it is one error in three units.) And since this linear predictor only uses mean and covariance, it reaches exactly this loss on real digits as well: it is what one can know **without knowing that they are digits**. A trained network should be below. (About 20 seconds.)
 
 # %%
 centred = data[:10_000].flatten(1) - data[:10_000].flatten(1).mean(0)
@@ -1371,19 +1423,39 @@ axes[0].legend(fontsize=8)
 # %% [markdown] written="mnist.hardest" points=5
 # ### Question: where is the loss hardest, and why?
 #
-# (a) At which $t$ is the loss highest in the units of $\varepsilon$, of $x_0$ and of $v$? Explain each from what can be seen in $x_t$ there. (b) So what does "the hardest timestep" mean? (c) The dashed curve is exact for Gaussian images. At which $t$ is your network much better, at which is there no difference, and why? What does a network know that mean and covariance do not
-# tell? (d) Are there $t$ where your network is *worse* than the dashed curve? What would that say? (e) At which $t$ would you train more, and how would you find out whether it helped?
+# (a) At which $t$ is the loss highest in the units of $\varepsilon$, of $x_0$ and of $v$? Explain each from what can be seen in $x_t$ there.
+#
+# (b) So what does "the hardest timestep" mean?
+#
+# (c) The dashed curve is exact for Gaussian images. At which $t$ is your network much better, at which is there no difference, and why? What does a network know that mean and covariance do not
+# tell?
+#
+# (d) Are there $t$ where your network is *worse* than the dashed curve? What would that say?
+#
+# (e) At which $t$ would you train more, and how would you find out whether it helped?
 #
 # === BEGIN MARK SCHEME ===
+#
 # 1. (1) In ε: highest at small t (near data there is little noise, and telling it from the picture's own fine detail is hard), falls to almost 0 at t near T (x_t is the noise). In x_0: the other way round, up to the variance of the data at t = T − 1 where nothing of the picture is left. In v: ε's problem at one end and x_0's at the other; agrees with the student's figure.
+#
 # 2. (1) So the hardest t depends on the unit: same network, same error, different factor ((1−ᾱ)/ᾱ, 1/ᾱ). "Hard" as the share of what can be known is a better notion: compare with a reference such as the dashed curve.
+#
 # 3. (1) Much better at small and middle noise levels (by a factor of 2 or more up to about t = 600): there shapes are half visible, and knowledge of digits (strokes, which of them go together, black background, values near −1 and 1: not Gaussian) fills in the rest. No difference near t = T − 1, where only the mean can be known.
+#
 # 4. (1) If above the dashed curve anywhere: the network is not even as good as a linear one there: undertrained at this t (small t, fine accuracy, is the usual place after a short training, or t near T with an offset). If nowhere: says so. One half without interpretation.
+#
 # 5. (1) A proposal that follows from the figure (weights, or drawing t more often where the gap to what is possible is largest and where samples suffer), with a test at equal budget by FD with its n, not by the loss. One half without the test.
 #
 # **Anchor, full (5):** peaks read off the student's three panels with a reason each; "one error in three units"; "half the error at t = 500, equal at 950"; "nowhere above the line, but steep at t = 0: short training"; "draw t from the middle, compare FD at n = 500 with two seeds".
+#
+#
+#
 # **Anchor, half (2.5):** says small t is hardest in ε with a reason and that x_0 is the opposite; mentions that the network beats the Gaussian in the middle, without why.
+#
+#
+#
 # **Anchor, zero:** "large t is hardest because there is more noise".
+#
 # === END MARK SCHEME ===
 
 # %% [markdown]
@@ -1442,18 +1514,38 @@ _ = axes[2].legend(fontsize=8)
 # %% [markdown] written="mnist.interpolation" points=5
 # ### Question: straight or round?
 #
-# (a) Where do the two rows differ, and in what way? (b) Compute the expected squared length of a straight mixture of two independent standard normal vectors in $d$ dimensions, for all $s$, and of a spherical one. Compare with the right panel. (c) Why does the length matter to the network? How long are almost all noises that it was trained on, and how much does that vary?
-# (d) At $s$ = 0 and 1 the two agree. Is the change of the digit along the way smooth or sudden, and what does that say about the space of noises? (e) Would this work with your stochastic sampler? Why (not)?
+# (a) Where do the two rows differ, and in what way?
+#
+# (b) Compute the expected squared length of a straight mixture of two independent standard normal vectors in $d$ dimensions, for all $s$, and of a spherical one. Compare with the right panel.
+#
+# (c) Why does the length matter to the network? How long are almost all noises that it was trained on, and how much does that vary?
+#
+# (d) At $s$ = 0 and 1 the two agree. Is the change of the digit along the way smooth or sudden, and what does that say about the space of noises?
+#
+# (e) Would this work with your stochastic sampler? Why (not)?
 #
 # === BEGIN MARK SCHEME ===
+#
 # 1. (1) Observation that agrees with the student's figure. Usually: the ends agree, the middle of the straight way has simpler, smoother or thinner shapes and less variety, the spherical one looks like ordinary samples all along (its faults included). "Hardly any difference", with the place where one is looked for, is a full answer when the figure shows it.
+#
 # 2. (1) E|(1−s)z_0 + s z_1|² = ((1−s)² + s²) d, which is d/2 at s = ½ (length 19.8 for d = 784); spherical keeps the length: d for all s, as the two are almost orthogonal. One half for one of the two.
+#
 # 3. (1) |z|² is χ² with d degrees of freedom: mean d, standard deviation √(2d) ≈ 40, so the length is 28 ± 0.7: all training noises lie in a thin shell. A length of 19.8 is more than ten standard deviations away; the network has never seen it, and reads it as an image with less noise than t says. One half without a number.
+#
 # 4. (1) Slow changes of slant and thickness with a few quick changes of identity: digits are regions in noise space, and a path crosses borders where the picture is in between (and there sometimes not a digit). One half for a bare description.
+#
 # 5. (1) No: fresh noise at every step means that the start does not decide the picture (the same z_0 gives different digits); it would need the noises of all steps to be interpolated (or fixed) too.
 #
-# **Anchor, full (5):** observation; ((1−s)²+s²)d; shell 28 ± 0.7; borders between digits; stochastic start forgotten. **Anchor, half (2.5):** observation; "straight has smaller norm" with the figure, no computation; smooth change described; (e) "no, random".
+# **Anchor, full (5):** observation; ((1−s)²+s²)d; shell 28 ± 0.7; borders between digits; stochastic start forgotten.
+#
+#
+#
+# **Anchor, half (2.5):** observation; "straight has smaller norm" with the figure, no computation; smooth change described; (e) "no, random".
+#
+#
+#
 # **Anchor, zero:** "both work".
+#
 # === END MARK SCHEME ===
 
 # %% [markdown]
@@ -1519,13 +1611,27 @@ axes[3].legend(fontsize=8)
 # Compare the four on (a) stability of training, (b) quality, (c) diversity, (d) computing: training and sampling, each with a figure or a number from above (say $n$ and the floor), and (e) say what is unfair about this comparison, in both directions. Which would you take for a program that must draw a digit in a millisecond, and which for one that must miss no kind of digit?
 #
 # === BEGIN MARK SCHEME ===
+#
 # 1. (1) Stability, from the curves: VAE, flow (and diffusion) go down one loss that means something; the GAN's two losses play against each other, wobble, and do not show quality; FD along the way does. It needed care not to collapse (spectral norm, averaged weights). One half for a claim without the figure.
+#
 # 2. (1) Quality: FD with n and floor for all, and what the pictures look like (VAE soft or blurred, flow with broken strokes and specks, GAN and diffusion crisp), in agreement with the student's output.
+#
 # 3. (1) Diversity: class shares and "apart" beside the real images'; not the same as quality (a GAN may be sharp and miss kinds; blurred VAE samples can be balanced); memorisation looked at. One half if only asserted.
+#
 # 4. (1) Computing: training seconds from the cards, and sampling: one pass (GAN, VAE, flow) against 50 (or 1,000) passes: a factor of tens to hundreds measured. A choice for each of the two programs that follows from the table.
+#
 # 5. (1) Unfair: e.g. different budgets and numbers of parameters, different images (10,000 or 60,000), effort spent on tuning each, FD measured by one classifier that knows only digits and with few samples, small models and MNIST only; the shipped models had a better recipe than the student's. At least two, in both directions.
 #
-# **Anchor, full (5):** five short paragraphs with numbers. **Anchor, half (2.5):** right ranking by looks, sampling time measured, "GANs are unstable" without the curve, one unfairness. **Anchor, zero:** textbook pros and cons without the student's own output.
+# **Anchor, full (5):** five short paragraphs with numbers.
+#
+#
+#
+# **Anchor, half (2.5):** right ranking by looks, sampling time measured, "GANs are unstable" without the curve, one unfairness.
+#
+#
+#
+# **Anchor, zero:** textbook pros and cons without the student's own output.
+#
 # === END MARK SCHEME ===
 
 # %% [markdown] written="mnist.report" points=10
@@ -1542,6 +1648,7 @@ axes[3].legend(fontsize=8)
 # 7. **Limits.** What is wrong with your best pictures? What would you do with ten times the budget, and how would you know that it helped?
 #
 # === BEGIN MARK SCHEME ===
+#
 # Give up to 100 by this rubric and divide by ten (half points allowed).
 #
 # | part | full | half | zero |
@@ -1554,7 +1661,16 @@ axes[3].legend(fontsize=8)
 # | Analysis (15) | four findings that agree with the student's figures, with their uncertainty | findings without figures | absent |
 # | Limits (10) | concrete faults seen in own samples; a plan with a measure | "train longer" | absent |
 #
-# **Anchor, full (10):** a classmate could repeat the run and would know what to expect. **Anchor, half (5):** all parts there, hyper-parameters listed without reasons, FD without floor. **Anchor, zero:** general text on diffusion models without own results.
+# **Anchor, full (10):** a classmate could repeat the run and would know what to expect.
+#
+#
+#
+# **Anchor, half (5):** all parts there, hyper-parameters listed without reasons, FD without floor.
+#
+#
+#
+# **Anchor, zero:** general text on diffusion models without own results.
+#
 # === END MARK SCHEME ===
 
 # %% [markdown]

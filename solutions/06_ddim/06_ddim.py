@@ -191,7 +191,7 @@ _ = axes[0].invert_yaxis()
 #
 # ### The same marginals
 #
-# In training, the network only ever saw $x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \varepsilon$ at single times $t$. How $x_t$ and $x_{t-1}$ belong together never entered the loss. So we are free to **choose** how, as long as each single $x_t$ keeps its law. Let $s$ be any earlier level, $\bar\alpha_s > \bar\alpha_t$. Song et al. choose (eq. 7)
+# In training, the network only ever saw $x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \varepsilon$ at single times $t$. How $x_t$ and $x_{t-1}$ belong together never entered the loss. So we are free to **choose** how, as long as each single $x_t$ keeps its law, its *marginal*. Let $s$ be any earlier level, $\bar\alpha_s > \bar\alpha_t$. Song et al. choose (eq. 7)
 #
 # $$q_\sigma(x_s \mid x_t, x_0) = \mathcal{N}\Bigl(\sqrt{\bar\alpha_s}\, x_0 + \sqrt{1 - \bar\alpha_s - \sigma^2}\; \frac{x_t - \sqrt{\bar\alpha_t}\, x_0}{\sqrt{1 - \bar\alpha_t}},\; \sigma^2 I\Bigr) .$$
 #
@@ -248,17 +248,34 @@ _ = axes[1].legend(fontsize=7, ncols=3, loc="upper center")
 # %% [markdown] written="ddim.marginals" points=4
 # ### Question: one network, many samplers
 #
-# (a) Let $x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \varepsilon$ for a given $x_0$, and draw $x_s$ from $q_\sigma(x_s \mid x_t, x_0)$ as above. Show that $x_s$ given $x_0$ has the mean $\sqrt{\bar\alpha_s}\, x_0$ and the variance $1 - \bar\alpha_s$ in every coordinate, for every $\sigma$. (b) What *does* depend on $\sigma$? Compute the covariance of $x_s$ and $x_t$ given $x_0$.
-# (c) Why does the network need no new training when $\sigma$ or the choice of levels changes? (d) If the marginals are the same for all $\eta$, why do the pictures of a trained network get better or worse with $\eta$?
+# (a) Let $x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \varepsilon$ for a given $x_0$, and draw $x_s$ from $q_\sigma(x_s \mid x_t, x_0)$ as above. Show that $x_s$ given $x_0$ has the mean $\sqrt{\bar\alpha_s}\, x_0$ and the variance $1 - \bar\alpha_s$ in every coordinate, for every $\sigma$.
+#
+# (b) What *does* depend on $\sigma$? Compute the covariance of $x_s$ and $x_t$ given $x_0$.
+#
+# (c) Why does the network need no new training when $\sigma$ or the choice of levels changes?
+#
+# (d) If the marginals are the same for all $\eta$, why do the pictures of a trained network get better or worse with $\eta$?
 #
 # === BEGIN MARK SCHEME ===
+#
 # 1. (1) Insert: (x_t − √ᾱ_t x_0)/√(1−ᾱ_t) = ε, so x_s = √ᾱ_s x_0 + √(1−ᾱ_s−σ²) ε + σ z with z independent of ε. Mean √ᾱ_s x_0; variance (1−ᾱ_s−σ²) + σ² = 1−ᾱ_s. One half if the independence of z is not used or mentioned.
+#
 # 2. (1) The joint law: Cov(x_s, x_t | x_0) = √(1−ᾱ_s−σ²) √(1−ᾱ_t): largest for σ = 0 (the same noise), smaller with more fresh noise. One half for "the correlation" without the computation.
+#
 # 3. (1) The loss of training asks for E[ε | x_t] at single t: only the law of (x_0, x_t) enters, and that is the same. (Theorem 1: the bound is a weighted sum of the same terms.) So also for any subset of levels, which the network all knows.
+#
 # 4. (1) The proof has the true x_0; the sampler puts the prediction in its place, which is a mean over many possible x_0 and in error besides. With finite steps that changes the law, differently for each η: fresh noise forgets earlier errors (and its size has to be right), the deterministic way carries them on; large steps with much fresh noise discard what was decided. One of the two (mean instead of x_0, network's error) with a consequence is enough; one half for "the network is not perfect" alone.
 #
 # **Anchor, full (4):** two lines of algebra with z independent of ε; covariance; "the loss contains pairs (x_0, x_t) only"; "x̂_0 ≠ x_0, so errors pile up without noise and are washed out with it".
-# **Anchor, half (2):** variance added correctly, "correlations change", "it was trained on all t anyway"; nothing for (d). **Anchor, zero:** quotes Lemma 1.
+#
+#
+#
+# **Anchor, half (2):** variance added correctly, "correlations change", "it was trained on all t anyway"; nothing for (d).
+#
+#
+#
+# **Anchor, zero:** quotes Lemma 1.
+#
 # === END MARK SCHEME ===
 
 # %% [markdown]
@@ -411,7 +428,7 @@ _ = explore(in_steps, steps=[1, 2, 3, 5, 10, 20, 50, 100], eta=[0.0, 0.5, 1.0], 
 # %% [markdown]
 # *Figure with sliders for the number of steps and for η. Left: 20 ways from noise to data. Right: a histogram of the ends, lying on its side, with the exact density. One step puts everything into one place, the mean of the data; with five there are two narrow peaks with a bridge between them; with 50 all fits.*
 #
-# **How large is the error of few steps?** For *one* normal everything is exact: with data $\mathcal{N}(m, s^2)$ the limit of infinitely many steps takes $x_T$ to $m + s\,(x_T - \sqrt{\bar\alpha}\, m) / \sqrt{\bar\alpha s^2 + 1 - \bar\alpha}$, where $\bar\alpha$ is that of $T - 1$.
+# **How large is the error of few steps?** For *one* normal everything is exact: with data $\mathcal{N}(m, c^2)$ the limit of infinitely many steps takes $x_T$ to $m + c\,(x_T - \sqrt{\bar\alpha}\, m) / \sqrt{\bar\alpha c^2 + 1 - \bar\alpha}$, where $\bar\alpha$ is that of $T - 1$.
 
 # %%
 class KnowsANormal:
@@ -464,7 +481,7 @@ for ax in axes:
     ax.legend(fontsize=8)
 
 # %% [markdown]
-# *Left, both axes logarithmic: DDIM's error falls along the dotted line, ten times the calls for a tenth of the error; that of Heun's method falls twice as steeply. Right: with few steps the samples are far too narrow for every η; η = 0 comes near the right 0.3 first, η = 1 last.* With a perfect network, randomness only costs. Remember that when you see the next figures, where the network is not perfect.
+# *Left, both axes logarithmic: DDIM's error falls nearly along the dotted line, ten times the calls for about a tenth of the error; that of Heun's method falls twice as steeply. Right: with few steps the samples are far too narrow for every η; η = 0 comes near the right 0.3 first, η = 1 last.* With a perfect network, randomness only costs. Remember that when you see the next figures, where the network is not perfect.
 #
 # ### DDIM is Euler's method
 #
@@ -472,7 +489,7 @@ for ax in axes:
 #
 # $$\bar x_s = \bar x_t + (r_s - r_t)\, \hat\varepsilon(x_t, t), \qquad\text{one Euler step of}\qquad \frac{\mathrm{d} \bar x}{\mathrm{d} r} = \hat\varepsilon \qquad \text{(eq. 13, 14)} .$$
 #
-# This is the probability-flow ODE of notebook 03 in other coordinates. With $\hat\varepsilon = -\sigma_t \cdot \text{score}$ it is $\mathrm{d}x = \bigl[-\tfrac12 \beta x - \tfrac12 \beta\, \text{score}\bigr] \mathrm{d}t$ again, where $\mathrm{d}\bar\alpha / \mathrm{d}t = -\beta \bar\alpha$. Two differences matter. In these coordinates the linear part, the shrinking of the signal, is solved exactly; and where $\hat\varepsilon$ does not change along the way, **a single step is exact**, however long. Euler in $t$, as in notebook 03, makes an error
+# This is the probability-flow ODE of notebook 03 in other coordinates. With $\hat\varepsilon = -\sqrt{1 - \bar\alpha_t} \cdot \text{score}$ it is $\mathrm{d}x = \bigl[-\tfrac12 \beta x - \tfrac12 \beta\, \text{score}\bigr] \mathrm{d}t$ again, where $\mathrm{d}\bar\alpha / \mathrm{d}t = -\beta \bar\alpha$. Two differences matter. In these coordinates the linear part, the shrinking of the signal, is solved exactly; and where $\hat\varepsilon$ does not change along the way, **a single step is exact**, however long. Euler in $t$, as in notebook 03, makes an error
 # in both. What is left is an error of first order, as the left panel shows. Heun's method for the same ODE, in a third coordinate, the angle of notebook 05, asks twice in each step and still needs far fewer calls for the same accuracy.
 #
 # ## 6 · Speed and quality
@@ -542,20 +559,42 @@ _ = ax.legend(handles=[*ax.get_legend_handles_labels()[0], *right.get_legend_han
 # %% [markdown] written="ddim.tradeoff" points=6
 # ### Question: speed and quality
 #
-# Use your table and your figures. (a) How does the time depend on the number of steps and on η, and what is it that takes the time? (b) Describe FD against steps for DDIM and for DDPM, with the number of samples and the floor: where do the curves cross, where do they level off, and which differences are large enough to mean something?
-# (c) Explain the *left* end: what goes wrong with 5 steps, with and without fresh noise? Use section 5's figure of the normal and what the grids look like. (d) Explain the *right* end: why does DDIM stop getting better while it still stands far from the floor, and why may DDPM get nearer? (e) Which sampler with how many steps do you take for a preview while somebody waits, for 50,000 pictures to be judged by their FD, and for editing a real picture? One reason each.
+# Use your table and your figures.
+#
+# (a) How does the time depend on the number of steps and on η, and what is it that takes the time?
+#
+# (b) Describe FD against steps for DDIM and for DDPM, with the number of samples and the floor: where do the curves cross, where do they level off, and which differences are large enough to mean something?
+#
+# (c) Explain the *left* end: what goes wrong with 5 steps, with and without fresh noise? Use section 5's figure of the normal and what the grids look like.
+#
+# (d) Explain the *right* end: why does DDIM stop getting better while it still stands far from the floor, and why may DDPM get nearer?
+#
+# (e) Which sampler with how many steps do you take for a preview while somebody waits, for 50,000 pictures to be judged by their FD, and for editing a real picture? One reason each.
 #
 # === BEGIN MARK SCHEME ===
+#
 # 1. (1) Time is proportional to the number of steps (a slope of 1 in the log-log curves; read off, e.g. factor 10 from 10 to 100), the same for both η: nearly all of it is the network's calls, one for each step and batch; drawing noise costs next to nothing.
+#
 # 2. (1) Both curves from the student's own output with n and floor. Usually: at 5 steps DDIM is as good as or better than DDPM; DDPM passes it near 10 steps and goes on falling; DDIM is flat from about 20 to 50 steps on. A difference of some units of FD at n = 200 means nothing (another seed moves it by as much). One half without n, floor or a word on uncertainty.
+#
 # 3. (1) Left end: every step replaces x_0 by a mean over all pictures that are possible there; with 5 steps most of the way is one jump towards a mean, so blurred. Euler's error, 1/n. Fresh noise makes it worse: it has to be removed again by very few later steps, the samples are too narrow (section 5) or, in pictures, faint. One half for "too few steps" with a description only.
+#
 # 4. (1) Right end: the discretisation is no longer what is wrong, the network is. The deterministic way carries every error of the network along; fresh noise brings x back to where the network was trained and lets later steps correct earlier errors. Steps cannot mend the network. One half for "limit reached" without naming the network's error.
+#
 # 5. (1) Preview: DDIM with 10 to 20 steps (fast, and the same noise gives the same picture later). FD: whatever has the lowest FD in the student's table, with its cost named (usually DDPM with 50 to 1,000). Editing: DDIM, since only η = 0 has a way back. One half for two of the three.
+#
 # 6. (1) The answer as a whole refers to the student's own figures and numbers, at least one of them read off for each of (a) to (d).
 #
 # **Anchor, full (6):** "Seconds: 0.4, 0.7, 1.6 … for both, about 0.08 s for each call with 200 pictures. FD (n = 200, floor 17): DDIM 75, 50, 40, 36, 35, 34; DDPM 94, 40, 31, 30, 25, 30; crossing between 5 and 10; 25 and 30 need another seed. […] DDIM's plateau is the network's error: the paths of section 5 with a perfect network had none."
+#
+#
+#
 # **Anchor, half (3):** time linear in steps; crossing described from the figure with n; left end by "bigger steps, bigger errors"; right end not explained; preview DDIM.
+#
+#
+#
 # **Anchor, zero:** "DDIM is faster and better", without own numbers.
+#
 # === END MARK SCHEME ===
 
 # %% [markdown]
@@ -678,7 +717,7 @@ for ax in axes:
 
 # %% [markdown]
 # *Three digits, then six panels with their codes above (at half their contrast) and the decoded pictures below. In codes of 5 steps one can still read the digit; with more steps there is more and more grain, but only around the digit: the black background stays a flat grey. All decoded pictures look right. Below left, logarithmic: the error with one round falls from 0.1 with 5 steps to 0.01 with 200, more slowly than the dotted 1/n; with three rounds it is
-# two to six times smaller. Below right: the standard deviation of the codes lies between 0.4 and 0.55, not at 1, for any number of steps; the correlation of neighbouring pixels falls from 0.85 towards 0.*
+# two to six times smaller. Below right: the standard deviation of the codes lies between about 0.4 and 0.55, not at 1, for any number of steps; the correlation of neighbouring pixels falls from 0.85 towards 0.*
 #
 # Two honest remarks. **The codes are not normal noise.** On the way down each pixel of noise becomes a tiny bit of grain in the picture; on the way up the grain of a picture becomes noise. But the background of a digit in MNIST is *exactly* black and has no grain at all: there is nothing that could become noise. Data that fill their space (photographs, or pixels that were dequantised) are encoded better. **The error falls slowly**
 # since the last steps before the data are the hard ones: there $\hat\varepsilon = (x - \sqrt{\bar\alpha}\, \hat x_0) / \sqrt{1 - \bar\alpha}$ divides by something small, so a small change of $x$ is a large one of $\hat\varepsilon$.
@@ -703,14 +742,30 @@ show(mixed, "between the pixels", axes[1], columns=11)
 # %% [markdown] written="ddim.round_trip" points=3
 # ### Question: how exact is the way back?
 #
-# (a) With one round, how does the error of the round trip depend on the number of steps, and which approximation is to blame? Say in a formula where it enters. (b) What do more rounds change, at which cost in network calls, and why does an error remain in your figure? Compare at an equal number of calls. (c) Could you invert the sampler with η = 1 in the same way? What would you have to store to bring a picture back?
+# (a) With one round, how does the error of the round trip depend on the number of steps, and which approximation is to blame? Say in a formula where it enters.
+#
+# (b) What do more rounds change, at which cost in network calls, and why does an error remain in your figure? Compare at an equal number of calls.
+#
+# (c) Could you invert the sampler with η = 1 in the same way? What would you have to store to bring a picture back?
 #
 # === BEGIN MARK SCHEME ===
+#
 # 1. (1) The error falls with n, as read off the figure (usually by a factor of about 10 from 5 to 200 steps, so more slowly than 1/n there). ε̂(x_s, t) is used in the place of ε̂(x_t, t): the two differ by about ∂ε̂/∂x · (x_t − x_s), which is proportional to the step, so at best 1/n in all; slower, since near the data ∂ε̂/∂x is large. One half for the observation without the replaced argument.
+#
 # 2. (1) Rounds solve for x_t by repetition; each costs a call per step, so 3 rounds with n steps cost 3n calls up and n calls down. From the student's figure, at equal calls: 3 rounds × 20 steps take 60 + 20 calls and have an error of 0.011; 1 round × 50 takes 50 + 50 and has 0.026: rounds win. What remains: the repetition has not come to rest after three rounds, least of all near the data. One half without a comparison of costs.
+#
 # 3. (1) No: x_t depends on the fresh noises as well, which the picture does not tell. One would have to keep (or choose) the noise of every step: then all of x_T and the z's are the code (n + 1 times the size of a picture). One half for "no, it is random".
 #
-# **Anchor, full (3):** slope read off and the replaced argument named; equal calls compared; all z's stored. **Anchor, half (1.5):** "smaller steps, smaller error", "more rounds are better but cost more", "no, random". **Anchor, zero:** "exact, because deterministic".
+# **Anchor, full (3):** slope read off and the replaced argument named; equal calls compared; all z's stored.
+#
+#
+#
+# **Anchor, half (1.5):** "smaller steps, smaller error", "more rounds are better but cost more", "no, random".
+#
+#
+#
+# **Anchor, zero:** "exact, because deterministic".
+#
 # === END MARK SCHEME ===
 
 # %% [markdown]

@@ -10,7 +10,7 @@
 # * to look at a run from four sides: loss against time, held-out loss by noise level, the same noises after more and more training, and the spectrum of samples;
 # * to say how long a full run would take, and to mark an estimate as one.
 #
-# **Time**: about five hours of yours. The computer needs four to eight minutes for the whole notebook, depending on what else it does; three of them are one training cell. The full CIFAR-10 run is for a GPU and a night; section 7 says what is measured and what is only estimated.
+# **Time**: about five hours of yours. The computer needs four to eight minutes for the whole notebook, depending on what else it does; three of them are one training cell. The full CIFAR-10 run is for a GPU; section 7 says what is measured and what is only estimated.
 #
 # Sources: Krizhevsky 2009 (CIFAR-10), Ho et al. 2020 ([arXiv 2006.11239](https://arxiv.org/abs/2006.11239)), Salimans and Ho 2022 ([arXiv 2202.00512](https://arxiv.org/abs/2202.00512)), Karras et al. 2022
 # ([arXiv 2206.00364](https://arxiv.org/abs/2206.00364)) and 2024 ([arXiv 2312.02696](https://arxiv.org/abs/2312.02696)).
@@ -541,7 +541,7 @@ export("pieces", flip, angle, noisy, velocity, rate, large_step, update_average,
 #
 # `python train_cifar.py --minutes 60 --folder runs/long --device cuda`
 #
-# Ctrl-C stops it, and the same command goes on from the last checkpoint. On a GPU that has bfloat16 in hardware, and on a CPU that has, layers compute in 16 bits; elsewhere (older GPUs, `mps`) in 32. (We had no GPU to try it on: the CPU is what is tested.)
+# (As in notebook 05: with `PYTHONPATH=../..` before it if Python does not find `helpers`; in Colab in a cell, after `!`.) Ctrl-C stops it, and the same command goes on from the last checkpoint. On a GPU that has bfloat16 in hardware, and on a CPU that has, layers compute in 16 bits; elsewhere (older GPUs, `mps`) in 32. (We had no GPU to try it on: the CPU is what is tested.)
 
 # %%
 %%writefile train_cifar.py
@@ -796,7 +796,7 @@ _ = axes[1].legend(fontsize=8)
 
 # %% [markdown]
 # *Left: before training the spectrum is level, as noise is. The samples' runs along the photographs', a little lower, and levels off in the last frequencies, where the photographs' goes on falling: that is the grain. 64 real images lie on the line of the training set. Right: the distance falls from above 1 to about 0.15 within 400 steps and then wanders near the dashed line of eight real images.* So for eight samples this measure is used up after 400 steps,
-# although everybody sees that they are not photographs. A number that reaches its floor has nothing more to say; the 64 samples (0.14 and 0.11 in these two runs, with a floor of 0.02) still differ.
+# although everybody sees that they are not photographs. A number that reaches its floor has nothing more to say; the 64 samples (0.14, 0.11 and 0.19 in three runs, with a floor of 0.02) still differ.
 #
 # ### Did it copy?
 #
@@ -834,38 +834,80 @@ for name, sustained in [("a small GPU (2e12 operations per second, assumed)", 2e
     print(f"estimate:  {epochs * full_set * operations / sustained / 3600:6.1f} hours on {name}  (images x operations / assumed rate)")
 
 # %% [markdown]
-# The rates of the GPUs are assumptions: a few per cent of what data sheets promise for 16-bit arithmetic, since layers as small as these keep a GPU busy with waiting. Measure yours for a minute (`train_cifar.py --minutes 1 --device cuda` prints the number of steps) before you plan a night. For scale: Ho et al. trained 35.7 million parameters for 800,000 steps of 128 images, five times as many images as
-# this run, and with a network more than twenty times as large as yours may be.
+# The rates of the GPUs are assumptions: a few per cent of what data sheets promise for 16-bit arithmetic, since layers as small as these keep a GPU busy with waiting. Measure yours for a minute (`train_cifar.py --minutes 1 --device cuda` prints the number of steps) before you plan a long run. For scale: Ho et al. trained 35.7 million parameters for 800,000 steps of 128 images, five times as many images as
+# this run, and with a network eighteen times as large as yours may be.
 
 # %% [markdown] written="cifar.design" points=8
 # ### Question: your design
 #
-# (a) Draw or describe your network: the sizes of the maps, how time enters, how far a pixel sees, parameters in each part. (b) Name three decisions, what you would have done otherwise, and why you chose as you did, with a number for at least one of them (images/s, parameters, held-out loss after a minute). (c) Which requirement of the list in section 3 did a version of yours violate, or which one was hardest to fulfil? How would the mistake have shown
-# in training, if no check had told you? (d) Where is the bottleneck, in parameters, in memory and in time? They are probably three different places.
+# (a) Draw or describe your network: the sizes of the maps, how time enters, how far a pixel sees, parameters in each part.
+#
+# (b) Name three decisions, what you would have done otherwise, and why you chose as you did, with a number for at least one of them (images/s, parameters, held-out loss after a minute).
+#
+# (c) Which requirement of the list in section 3 did a version of yours violate, or which one was hardest to fulfil? How would the mistake have shown
+# in training, if no check had told you?
+#
+# (d) Where is the bottleneck, in parameters, in memory and in time? They are probably three different places.
 #
 # === BEGIN MARK SCHEME ===
+#
 # 1. (2) A description from which a classmate could write the network: sizes, time, sight, parameters. One point if one of the four is missing.
+#
 # 2. (3) One point for each decision with its alternative and a reason that is about this task (32 × 32, three minutes, v, noise levels); at least one with a measured number, else at most two.
+#
 # 3. (1) A requirement, and how its violation shows: for instance a time that gets lost: colours never settle, blurred samples at all t; batch statistics: good loss, bad samples, above all one at a time; a bounded output: loss stays high at large noise, pale samples; company or idle weights: no error at all. One half without the symptom.
+#
 # 4. (2) Parameters (usually at the coarse level or in linear layers), memory (maps at full resolution, attention), time (convolutions at the finest level): each with a number or an argument; one point for two of three.
 #
-# **Anchor, full (8):** table of levels; "16 × 16 instead of 32 × 32 inside: 400 instead of 90 images/s, held-out loss after a minute 0.13 against 0.19". **Anchor, half (4):** description, reasons without alternatives or numbers, one bottleneck. **Anchor, zero:** the code again, in words.
+# **Anchor, full (8):** table of levels; "16 × 16 instead of 32 × 32 inside: 400 instead of 90 images/s, held-out loss after a minute 0.13 against 0.19".
+#
+#
+#
+# **Anchor, half (4):** description, reasons without alternatives or numbers, one bottleneck.
+#
+#
+#
+# **Anchor, zero:** the code again, in words.
+#
 # === END MARK SCHEME ===
 
 # %% [markdown] written="cifar.comparison" points=8
 # ### Question: photographs and digits
 #
-# Compare this notebook with notebook 05 (your own figures, or those in the text). (a) Data: dimensions, spectrum, mean and spread, what a single picture has of structure. What do the spectra say about the order in which things are decided on the way from noise? (b) Training: after three minutes digits can be read and photographs cannot be recognised. Give two reasons, of which one is about the data, and support each by a number.
-# (c) The held-out loss here and the loss of notebook 05 cannot be compared as they stand. Why not? Which comparison would be fair? (d) Measuring: why is there no Fréchet distance on the course's classifier here, and what does the spectrum miss that it would see? (e) What can be concluded from the stand-in about CIFAR-10, and what not?
+# Compare this notebook with notebook 05 (your own figures, or those in the text).
+#
+# (a) Data: dimensions, spectrum, mean and spread, what a single picture has of structure. What do the spectra say about the order in which things are decided on the way from noise?
+#
+# (b) Training: after three minutes digits can be read and photographs cannot be recognised. Give two reasons, of which one is about the data, and support each by a number.
+#
+# (c) The held-out loss here and the loss of notebook 05 cannot be compared as they stand. Why not? Which comparison would be fair?
+#
+# (d) Measuring: why is there no Fréchet distance on the course's classifier here, and what does the spectrum miss that it would see?
+#
+# (e) What can be concluded from the stand-in about CIFAR-10, and what not?
 #
 # === BEGIN MARK SCHEME ===
+#
 # 1. (2) 3072 against 784 numbers; photographs with a power law (all scales, faint fine detail, correlated colours), digits strong up to four or five periods and little beyond, few grey values, black background; so coarse structure and colour are decided at high noise, detail late; for digits the shape is decided in a narrow range of t. One point without the order.
+#
 # 2. (2) Two reasons with a number each: more dimensions and more variety (spectrum, distance to the nearest training image), finer detail below the noise until late (power at k = 12 of about 0.02), fewer images per second (rates of both notebooks), larger network. One point without numbers.
+#
 # 3. (1) The loss of v depends on the data's variance and spectrum, on the schedule and on how t is weighted (and the one is on training batches of noisy weights, the other held out with averages). Fair: the loss at equal t relative to that of the best linear guess or of a network that answers the mean, or the same network on both data sets. One half for "other data".
+#
 # 4. (2) The classifier knows grey digits of 28 × 28 only; its features say nothing of photographs. The spectrum knows second moments only: noise with a photograph's spectrum scores perfectly and shows no edge; it sees neither objects nor diversity nor copying. One point for each half.
+#
 # 5. (1) That the code, the network and the run work and learn colours, edges, textures; rates in images/s. Not: sample quality, overfitting, epochs needed, a comparison with published numbers: seven photographs, overlapping windows, related held-out parts.
 #
-# **Anchor, full (8):** all five with own numbers. **Anchor, half (4):** right in words, one number; "photos are harder". **Anchor, zero:** general remarks on CIFAR-10.
+# **Anchor, full (8):** all five with own numbers.
+#
+#
+#
+# **Anchor, half (4):** right in words, one number; "photos are harder".
+#
+#
+#
+# **Anchor, zero:** general remarks on CIFAR-10.
+#
 # === END MARK SCHEME ===
 
 # %% [markdown] written="cifar.report" points=10
@@ -875,6 +917,7 @@ for name, sustained in [("a small GPU (2e12 operations per second, assumed)", 2e
 # know; your estimate of a full run, marked as one). If you did a longer run, on CIFAR-10 or a GPU, report that one, with its device and time.
 #
 # === BEGIN MARK SCHEME ===
+#
 # Give up to 100 by this rubric and divide by ten (half points allowed). A run on the stand-in can get full marks; so can one on CIFAR-10. Samples are judged against what the budget allows, not against published pictures.
 #
 # | part | full | half | zero |
@@ -885,7 +928,16 @@ for name, sustained in [("a small GPU (2e12 operations per second, assumed)", 2e
 # | Results (20) | grid; progress on the same noises; spectrum with its floor; nearest images; each with a sentence on what it shows | figures without words | only adjectives |
 # | Limits (25) | concrete faults in own samples; a plan with a measure; estimate of the full run with formula and assumption, marked as an estimate | "train longer", estimate without formula | estimate given as a fact, or absent |
 #
-# **Anchor, full (10):** a classmate could repeat it and would know what to expect. **Anchor, half (5):** all parts there, few reasons, no floor. **Anchor, zero:** no own run.
+# **Anchor, full (10):** a classmate could repeat it and would know what to expect.
+#
+#
+#
+# **Anchor, half (5):** all parts there, few reasons, no floor.
+#
+#
+#
+# **Anchor, zero:** no own run.
+#
 # === END MARK SCHEME ===
 
 # %% [markdown]
