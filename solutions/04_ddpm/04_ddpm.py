@@ -775,7 +775,7 @@ def loss(self, x0, generator=None):
 
     Returns:
         A scalar: the mean over the B rows of the squared error of the prediction, summed over the d dimensions. Each row has
-        its own t, uniform on 1 ... T, and its own noise. With "x0" this is P's loss, with "v" the loss of notebook 03.
+        its own t, uniform on 1 ... T, and its own noise. With "v" this is the loss of notebook 03.
     """
     ### BEGIN SOLUTION
     t = torch.randint(1, self.T + 1, (len(x0),), generator=generator)
