@@ -292,7 +292,7 @@ def init(rng: np.random.Generator) -> Iterator[Property]:
     for layer, fan_in, title in (
         ("first", narrow, f"weights of a Linear({narrow}, {wide}): right mean, variance and shape of the distribution"),
         ("inner", wide, f"weights of a Linear({wide}, {narrow}) that stands inside another module"),
-        ("deep", narrow, f"weights of a Linear({narrow}, {wide}) that stands four modules deep"),
+        ("deep", narrow, f"weights of a Linear({narrow}, {wide}) that stands four modules deep, in one of another class"),
     ):
         target = Mixture.gaussian([0.0, 0.0], np.eye(2) * 2 / fan_in)
         yield prop(layer, title, {**sizes, "what": "weights", "layer": layer}, law(rng, target, narrow * wide),

@@ -206,7 +206,7 @@ def mixture(rng: np.random.Generator) -> Iterator[Property]:
                    8_000, look)  # fmt: skip
     yield again({**_inputs(target), "view": "again", "n": 100})
     yield neighbours(rng, _inputs(target), target, 6_000, "Are the rows in random order, or sorted by component?")
-    yield row_means(rng, _inputs(target), target, 5, 1_000)
+    yield row_means(rng, _inputs(target), target, 3, 1_000)
     yield single_rows(rng, _inputs(target), target, 1_000)
     # Components so far apart that every row shows which one it came from; one of the last two is looked at.
     angle = rng.uniform(0, 2 * np.pi) + np.arange(3) * 2 * np.pi / 3
@@ -335,6 +335,8 @@ def perturb(rng: np.random.Generator) -> Iterator[Property]:
     numbers = {"alpha": float(rng.uniform(0.3, 0.6)), "sigma": float(rng.uniform(0.7, 1.5))}
     yield prop("numbers", "the same with plain numbers for α and σ", {**inputs(3, 2, view="residual"), **numbers},
                exact(np.zeros((3, 2))), "α and σ may be Python numbers, too.")  # fmt: skip
+    yield prop("whole", "the same with α = 1 and σ = 2", {**inputs(3, 2, view="residual"), "alpha": 1, "sigma": 2},
+               exact(np.zeros((3, 2))), "A plain number may be whole.")  # fmt: skip
     yield prop("same", "the ε handed back is the noise that is in x_t", inputs(5, 2, copies=400, view="squares"),
                draws(np.zeros(2), np.full(2, 1e-4), 2_000, atol=1e-8), "How often is noise drawn in your code?")  # fmt: skip
     n, copies = 5, 1_600

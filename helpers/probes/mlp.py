@@ -168,18 +168,25 @@ def embedding(case: SimpleNamespace, SinusoidalEmbedding: Any) -> Any:
 
 
 class _Nested:
-    """A network with layers four deep, one without a bias, and parameters that belong to no linear layer."""
+    """A network with layers four deep, one of them in a module of its own class, one without a bias, and parameters that belong to no linear layer."""
 
     def __new__(cls, case: SimpleNamespace) -> Any:
         from torch import nn
 
-        deepest = nn.Sequential(nn.Sequential(nn.Linear(case.narrow, case.wide)), nn.SiLU())
+        class Own(nn.Module):
+            """A module with a layer that is not in a list."""
+
+            def __init__(self) -> None:
+                super().__init__()
+                self.layer = nn.Linear(case.narrow, case.wide)
+
+        deepest = nn.Sequential(Own(), nn.SiLU())
         inner = nn.Sequential(nn.Linear(case.wide, case.narrow), nn.Sequential(nn.LayerNorm(case.narrow), deepest))
         plain = nn.Linear(case.narrow, 3, bias=not case.no_bias)
         return nn.Sequential(nn.Linear(case.narrow, case.wide), inner, nn.Embedding(4, 5), plain)
 
 
-PLACES = {"first": lambda net: net[0], "inner": lambda net: net[1][0], "deep": lambda net: net[1][1][1][0][0]}
+PLACES = {"first": lambda net: net[0], "inner": lambda net: net[1][0], "deep": lambda net: net[1][1][1][0].layer}
 """Layers of such a network with equally many weights."""
 
 
@@ -212,7 +219,7 @@ def init(case: SimpleNamespace, initialise: Any) -> Any:
         return first[2].weight
     if case.what == "others":
         norm = first[1][1][0]
-        biases = [first[0].bias, first[1][0].bias, first[1][1][1][0][0].bias] + ([] if case.no_bias else [first[3].bias])
+        biases = [first[0].bias, first[1][0].bias, first[1][1][1][0].layer.bias] + ([] if case.no_bias else [first[3].bias])
         return torch.cat([part.flatten() for part in (*biases, norm.weight, norm.bias)])
     for parameter in first.parameters():
         parameter.grad = None

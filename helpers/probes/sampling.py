@@ -122,7 +122,7 @@ def perturb(case: SimpleNamespace, perturb: Any) -> Any:
     """x_t and eps of one call, seen in the way that `case.view` names; the inputs' rows are repeated `case.copies` times."""
     x0 = case.x0.repeat(case.copies, 1)
     alpha, sigma = case.alpha, case.sigma
-    if not isinstance(alpha, float):
+    if not isinstance(alpha, (int, float)):
         alpha, sigma = alpha.repeat(case.copies), sigma.repeat(case.copies)
     held = [value.clone() if hasattr(value, "clone") else value for value in (x0, alpha, sigma)]
 
