@@ -57,8 +57,8 @@ def flip(rng: Rng) -> Iterator[Property]:
         exact([0.0, 0.0, 0.0]),
     )
     yield prop("small", "and with a single image", {"what": "small", "n": 1, "calls": 30}, exact([0.0, 0.0, 0.0]))
-    yield prop("generator", "a generator decides (1 if equal seeds give different images; 1 if different seeds give equal ones; 1 if a second call with the "
-               "same generator mirrors the same images)", {"what": "generator", "n": int(rng.integers(48, 80))}, exact([0.0, 0.0, 0.0]),
+    yield prop("generator", "a generator decides (1 if equal seeds give different images; 1 if different seeds give equal ones; 1 if ten calls with "
+               "one generator all mirror the same images)", {"what": "generator", "n": int(rng.integers(48, 80))}, exact([0.0, 0.0, 0.0]),
                "Where do your random numbers come from, and does the caller's generator move on?")  # fmt: skip
     # each share is a mean of 3,000 to 4,000 tosses of a fair coin: beyond the probe's margin with a probability of 3e-10
     yield prop("shares", "in 1,000 calls with four images one half is mirrored, neighbours agree in one half of the cases, and so do calls that "
