@@ -169,9 +169,9 @@ def without_training(cells: tuple[course.Cell, ...]) -> list[course.Cell]:
 
 
 def run(folder: Path, environment: dict[str, str], *words: str) -> tuple[float, float, str]:
-    """Run `python -m words` in a course folder: seconds, CPU seconds of it and all that it started, and what it printed."""
+    """Run `python -m words` (or `python -c ...`) in a course folder: seconds, CPU seconds of it and all that it started, and what it printed."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    command = [sys.executable, "-m", *words]
+    command = [sys.executable, *words] if words[0] == "-c" else [sys.executable, "-m", *words]
     done = subprocess.run(
         command, cwd=folder, env=surroundings(environment), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

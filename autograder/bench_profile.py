@@ -16,6 +16,7 @@ import nbformat
 
 from autograder import bench_class, course, grading, keys
 from autograder.bench_rows import Rows
+from autograder.parallel import NBGRADER
 from autograder.runner import Runner
 from helpers.judge import judge
 
@@ -96,14 +97,14 @@ def nbgrader_parts(show: Rows, place: Path) -> None:
     bench_class.hand_in(folder, blank, STUDENTS)
     bench_class.run(folder, environment, "autograder", "grade", NAME, "--jobs", "2")
     environment[grading.KEEP] = str(folder / ".verdicts")
-    command = ["nbgrader", "autograde", NAME, "--force"]
-    _, everybody, _ = bench_class.run(folder, environment, *command)
-    _, one, _ = bench_class.run(folder, environment, *command, "--student", f"s{STUDENTS[0]:04d}")
+    words = ["autograde", NAME, "--force"]
+    _, everybody, _ = bench_class.run(folder, environment, "-c", NBGRADER, *words)
+    _, one, _ = bench_class.run(folder, environment, "-c", NBGRADER, *words, "--student", f"s{STUDENTS[0]:04d}")
     each = (everybody - one) / (len(STUDENTS) - 1)
     show.seconds("nbgrader's own run with all verdicts at hand: its start", one - each, "profile_nbgrader_start_cpu_s")
     show.seconds("  each submission", each, "profile_nbgrader_each_cpu_s")
     file = place / "profile"
-    profiled = [sys.executable, "-c", PROFILER, str(file), *command]
+    profiled = [sys.executable, "-c", PROFILER, str(file), "nbgrader", *words]
     subprocess.run(profiled, cwd=folder, env=bench_class.surroundings(environment), check=True, capture_output=True)
     stats = {
         (Path(where).name, name): total for (where, _, name), (_, _, _, total, _) in pstats.Stats(str(file)).stats.items()

@@ -106,7 +106,8 @@ def _judge_one(
     verdicts = grading.judge_notebook(notebook, assignment, student, runner, kept, earlier is not None).values()
     passed = {verdict.task: verdict.passed for verdict in verdicts}
     answered = sum(verdict.sentence not in (grading.BLANK, opened.WORTH) for verdict in verdicts)
-    return Judged(passed, dict(kept), len(kept) == answered, runner.used - before)
+    complete = len({one["task"] for one in kept.values()}) == answered
+    return Judged(passed, dict(kept), complete, runner.used - before)
 
 
 @functools.cache

@@ -31,7 +31,7 @@ def folder(tmp_path):
         answer = mistake.cell if number % 2 else course.load(NAME).answer(TASK)
         path = root / "submitted" / f"s{number}" / NAME / f"{NAME}.ipynb"
         path.parent.mkdir(parents=True)
-        nbformat.write(demo.fill(nbformat.reads(blank, as_version=4), {TASK: f"# {number}\n{answer}"}), path)
+        nbformat.write(demo.fill(nbformat.reads(blank, as_version=4), {TASK: f"# {number}\n{answer}\nwho = {number}"}), path)
     (root / "course.secret").write_text("0f" * 32)
     return root
 
