@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import difflib
 from pathlib import Path
 from typing import Any
@@ -64,8 +66,19 @@ def _entry(task: str, runner: Runner, folder: Path) -> str:
 
 
 def _change(task: str, mistake: keys.Answer) -> list[str]:
-    reference = course.load(course.tasks()[task]).answer(task).splitlines()
-    return list(difflib.unified_diff(reference, mistake.cell.splitlines(), lineterm="", n=1))[3:]
+    reference = course.load(course.tasks()[task]).answer(task)
+    return list(difflib.unified_diff(_bare(reference), _bare(mistake.cell), lineterm="", n=1))[3:]
+
+
+def _bare(code: str) -> list[str]:
+    """The lines without docstrings, which mistakes that are cells of their own do not repeat."""
+    lines: list[str | None] = list(code.splitlines())
+    with contextlib.suppress(SyntaxError):  # a cell may begin with a magic
+        for node in ast.walk(ast.parse(code)):
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node) is not None:
+                first, last = node.body[0].lineno, node.body[0].end_lineno
+                lines[first - 1 : last] = [None] * (last - first + 1)
+    return [line for line in lines if line is not None]
 
 
 def _drawable(one: dict[str, Any], two: dict[str, Any]) -> bool:

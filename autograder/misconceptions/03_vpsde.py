@@ -1424,3 +1424,23 @@ answer(
     exactly mean 0 and variance 1 in each batch: then no row is independent of the others.""",
     source="plausible: normalises its noise",
 )
+answer(
+    "vpsde.train_loop",
+    "one-order-for-all",
+    cell="""
+def fit(flow, data, optimizer, steps, batch_size, generator=None):
+    order, losses = torch.randperm(len(data), generator=generator), []
+    parts = order.split(batch_size)
+    whole = [part for part in parts if len(part) == batch_size] or list(parts)
+    for step in range(steps):
+        loss = flow.loss(data[whole[step % len(whole)]])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+""",
+    says="""Some rows of the data never come into a batch, a few at the end of an order that is drawn once: where the batches do not come out even, these are
+    left over every time. How often should chance decide which rows come?""",
+    source="plausible: one permutation for the whole run",
+)
