@@ -108,8 +108,8 @@ def rows(show: Rows, count: int = 60, stock: int = 8) -> None:
             title = "ours, nbgrader autograde" if jobs == 1 else "ours, grade --jobs 2"
             title += " (CPU outside the sandbox)" if sandbox.in_use() else ""
             show(_row(f"{title}, all {count}", each, each_cpu), **{f"{name}_s": each, f"{name}_cpu_s": each_cpu})
+        ran = sum('"task"' in path.read_text(encoding="utf-8") for path in (folder / ".verdicts").rglob("*.json"))
     handed_in = sum(len(answers(number)) for number in range(count))
-    ran = sum('"task"' in path.read_text(encoding="utf-8") for path in (folder / ".verdicts").rglob("*.json"))
     show(f"  of {handed_in} answers {ran} were run; the others are the code of somebody with the same secret item",
          **{f"{key}_answers_n": handed_in, f"{key}_answers_run_n": ran})  # fmt: skip
     own = float(re.search(r"computed for ([\d.]+) s", log)[1]) / count
