@@ -30,6 +30,13 @@ NAME = "03_vpsde"
 KINDS = ("right", "wrong", "right", "wrong", "blank", "right", "wrong", "crashing", "right", "slow")
 """What the students of every ten hand in."""
 
+WAYS = (
+    ("", "ours, nbgrader autograde", ("nbgrader", "autograde", NAME), False),
+    ("_2jobs", "ours, grade --jobs 2", ("autograder", "grade", NAME, "--jobs", "2"), False),
+    ("_2jobs_alike", "ours, grade --jobs 2, where many write alike", ("autograder", "grade", NAME, "--jobs", "2"), True),
+)
+"""How the class is graded: a name for the figures, a title, the command, and whether right answers are the same code for many students."""
+
 MISTAKES = 3
 """How many of a wrong student's answers are known mistakes."""
 
@@ -59,12 +66,15 @@ def answers(number: int, name: str = NAME) -> dict[str, str]:
     return found
 
 
-def hand_in(folder: Path, blank: nbformat.NotebookNode, numbers: list[int], name: str = NAME) -> None:
-    """Write submitted/<student>/<name>/ for these students."""
+def hand_in(folder: Path, blank: nbformat.NotebookNode, numbers: list[int], name: str = NAME, alike: bool = True) -> None:
+    """Write submitted/<student>/<name>/ for these students. If they do not write alike, each has a line of their own, on which all answers may depend."""
     for number in numbers:
         path = folder / "submitted" / f"s{number:04d}" / name / f"{name}.ipynb"
         path.parent.mkdir(parents=True)
-        nbformat.write(demo.fill(copy.deepcopy(blank), answers(number, name)), path)
+        notebook = demo.fill(copy.deepcopy(blank), answers(number, name))
+        if not alike:
+            notebook.cells.insert(1, nbformat.v4.new_code_cell(f"MINE = {number}"))
+        nbformat.write(notebook, path)
 
 
 def stratified(count: int, wanted: int) -> list[int]:
@@ -78,7 +88,7 @@ def stratified(count: int, wanted: int) -> list[int]:
 
 
 def rows(show: Rows, count: int = 60, stock: int = 8) -> None:
-    """Hand in and grade the class three times, and print what each took.
+    """Hand in and grade the class in several ways, and print what each took.
 
     Args:
         show: where the rows go.
@@ -97,26 +107,26 @@ def rows(show: Rows, count: int = 60, stock: int = 8) -> None:
         title = f"stock nbgrader autograde, {len(sample)} of them ({kinds})"
         figures = {f"{key}_stock_n": len(sample), f"{key}_stock_s": stock_s, f"{key}_stock_cpu_s": cpu / len(sample)}
         show(_row(title, stock_s, cpu / len(sample)), **figures)
-        for jobs in (1, 2):
-            folder, environment = our_course(Path(place, f"ours{jobs}"), NAME)
+        each = {}
+        for name, title, words, alike in WAYS:
+            folder, environment = our_course(Path(place, f"ours{name}"), NAME)
             blank = nbformat.read(folder / "notebooks" / NAME / f"{NAME}.ipynb", as_version=4)
-            hand_in(folder, blank, list(range(count)))
-            command = ["nbgrader", "autograde", NAME] if jobs == 1 else ["autograder", "grade", NAME, "--jobs", "2"]
-            seconds, cpu, log = run(folder, environment, *command)
-            each, each_cpu = seconds / count, cpu / count
-            name = f"{key}_ours" if jobs == 1 else f"{key}_ours_2jobs"
-            title = "ours, nbgrader autograde" if jobs == 1 else "ours, grade --jobs 2"
+            hand_in(folder, blank, list(range(count)), alike=alike)
+            seconds, cpu, log = run(folder, environment, *words)
+            each[name] = seconds / count
             title += " (CPU outside the sandbox)" if sandbox.in_use() else ""
-            show(_row(f"{title}, all {count}", each, each_cpu), **{f"{name}_s": each, f"{name}_cpu_s": each_cpu})
-        ran = sum('"task"' in path.read_text(encoding="utf-8") for path in (folder / ".verdicts").rglob("*.json"))
-    handed_in = sum(len(answers(number)) for number in range(count))
-    show(f"  of {handed_in} answers {ran} were run; the others are the code of somebody with the same secret item",
-         **{f"{key}_answers_n": handed_in, f"{key}_answers_run_n": ran})  # fmt: skip
-    own = float(re.search(r"computed for ([\d.]+) s", log)[1]) / count
-    beyond = each_cpu - own * (not sandbox.in_use())  # what ran in a sandbox is in no count of the system's
-    show(f"  in the answers' own processes {own:.2f} s of CPU, beyond them {beyond:.2f} s (goal: 1; the sandboxes' starts not counted)",
-         **{f"{key}_answers_cpu_s": own, f"{key}_beyond_answers_cpu_s": beyond})  # fmt: skip
-    show(f"  faster than stock: {stock_s / each:.1f} times (goal: 8)", **{f"{key}_speedup": stock_s / each})
+            figures = {f"{key}_ours{name}_s": each[name], f"{key}_ours{name}_cpu_s": cpu / count}
+            show(_row(title, each[name], cpu / count), **figures)
+            if "--jobs" in words:
+                own = float(re.search(r"computed for ([\d.]+) s", log)[1]) / count
+                beyond = cpu / count - own * (not sandbox.in_use())  # what ran in a sandbox is in no count of the system's
+                figures = {f"{key}_answers{name}_cpu_s": own, f"{key}_beyond_answers{name}_cpu_s": beyond}
+                show(f"  in the answers' own processes {own:.2f} s of CPU, beyond them {beyond:.2f} s (goal: 1; the sandboxes' starts not counted)", **figures)  # fmt: skip
+                faster = stock_s / each[name]
+                show(
+                    f"  faster than stock: {faster:.1f} times (goal: 8)",
+                    **{f"{key}_speedup{name.removeprefix('_2jobs')}": faster},
+                )
 
 
 def _row(title: str, each: float, cpu: float) -> str:

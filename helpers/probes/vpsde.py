@@ -325,7 +325,9 @@ def losses(case: SimpleNamespace, cls: Any, method: str) -> Any:
         flow = process(case, cls, network)
         x0 = torch.zeros(case.B, case.dim)
         if case.what == "again":
-            return repeated(lambda generator: heard(case, network, lambda: getattr(flow, method)(x0, generator=generator), flow.sigma))
+            return repeated(
+                lambda generator: heard(case, network, lambda: getattr(flow, method)(x0, generator=generator), flow.sigma)
+            )
         call, turn = by_turns(flow, method), turns() if case.what == "alone" else itertools.repeat({})
         return heard(case, network, lambda: call(x0.clone(), **next(turn)), flow.sigma)
     network = Polynomial(case.theta, getattr(case, "early", 0), getattr(case, "late", 0))
