@@ -350,8 +350,8 @@ def loss_properties(rng: Rng, moments: Moments, predicts_v: bool, looks: dict[st
     early = {"early": 40 if predicts_v else 120}
     for name, what, theta_of, fade, B, d, count in (
         ("affine", "a network that depends on x and on t, batches of 512", random_theta, {}, 512, 2, 40),
-        ("early", "a network that speaks only near t = 0", loud, early, 200, 2, 300),
-        ("late", "a network that speaks only near t = 1", loud, {"late": 40}, 200, 2, 300),
+        ("early", "a network that speaks only near t = 0", loud, early, 400, 2, 150),
+        ("late", "a network that speaks only near t = 1", loud, {"late": 40}, 400, 2, 150),
         ("odd", "the first network in 5D with batches of three", random_theta, {}, 3, 5, 150),
         ("zero", "a network that says 0, one row in 5D", silent, {}, 1, 5, 150),
         ("line", "a network that says 0, three rows on a line", silent, {}, 3, 1, 150),

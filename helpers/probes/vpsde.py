@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import itertools
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -83,11 +84,13 @@ def process(case: SimpleNamespace, cls: Any, network: Any = None) -> Any:
 
 
 def by_turns(made: nn.Module, method: str) -> Callable[..., Any]:
-    """The method of this name, for many calls: in eval mode every other time."""
-    modes = itertools.cycle([True, False])
+    """The method of this name, for many calls: ten in train mode, ten in eval mode, and so on."""
+    modes = itertools.cycle([True] * 10 + [False] * 10)
 
     def call(*inputs: Any, **given: Any) -> Any:
-        made.train(next(modes))
+        mode = next(modes)
+        if made.training != mode:
+            made.train(mode)
         return getattr(made, method)(*inputs, **given)
 
     return call
@@ -295,10 +298,10 @@ def sample_heun(case: SimpleNamespace, cls: Any) -> Any:
 def trajectories(case: SimpleNamespace, cls: Any, draw_trajectories: Any) -> Any:
     """Trajectories through the exact score of one normal: their number, first and last points, how many are another one again, or
     how far they get from the straight way, on average."""
-    flow = cls(lambda x, t: -x)
     if case.what in ("last", "bend"):
-        flow.network = ExactScore(normal_mixture([1.0], case.mean[None], case.sd), flow)
-    path = tensor(draw_trajectories(flow))
+        path = with_exact_score(cls, draw_trajectories, tuple(case.mean.tolist()), tuple(case.sd.tolist()))
+    else:
+        path = tensor(draw_trajectories(cls(lambda x, t: -x)))
     if case.what == "shape":  # how many steps there are beyond 50 does not matter
         return [min(len(path), 51), *path.shape[1:]] if path.ndim else []
     if case.what == "twice":
@@ -306,6 +309,14 @@ def trajectories(case: SimpleNamespace, cls: Any, draw_trajectories: Any) -> Any
     if case.what == "bend":
         return bend(path.double())
     return path[0 if case.what == "first" else -1]
+
+
+@functools.lru_cache(maxsize=1)
+def with_exact_score(cls: Any, draw_trajectories: Any, mean: tuple[float, ...], sd: tuple[float, ...]) -> torch.Tensor:
+    """Trajectories through the exact score of N(mean, diag(sd²)), drawn once for the properties that look at them."""
+    flow = cls(None)
+    flow.network = ExactScore(normal_mixture([1.0], torch.tensor([mean]), torch.tensor(sd)), flow)
+    return tensor(draw_trajectories(flow))
 
 
 def bend(path: torch.Tensor) -> torch.Tensor:
