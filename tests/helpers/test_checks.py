@@ -59,7 +59,11 @@ def test_bad_answers_get_one_sentence(answer, words):
 
 
 def test_what_was_observed_many_times_is_said_once():
-    rows = [row for row in panel.text(run_check("sampling.gaussian", lambda *_, **__: 1 + "")).splitlines() if row.startswith("  ✗")]
+    rows = [
+        row
+        for row in panel.text(run_check("sampling.gaussian", lambda *_, **__: 1 + "")).splitlines()
+        if row.startswith("  ✗")
+    ]
     assert len(rows) > 2 and "raised TypeError" in rows[0]
     assert all(row.endswith(": the same") for row in rows[1:])
 
