@@ -283,11 +283,13 @@ def distance(expect: dict[str, Any], one: dict[str, Any], two: dict[str, Any]) -
     if expect["kind"] == "draws":  # a scatter that differs more than chance allows is another mistake
         right = np.asarray(expect["sd"], dtype=float) ** 2
         least = 0.01 * right + 1e-12  # what scatters less hardly scatters, say counts of rare events
-        far = (
-            np.minimum(va, vb) > SPREAD * right
-        )  # rare large values: how far they scatter is known within a wider factor only
+        # rare large values: how far they scatter is known within a wider factor only
+        far = np.minimum(va, vb) > SPREAD * right
         ratio = np.abs(np.log((va + least) / (vb + least))) / np.where(far, 2, 1)
-        apart = max(apart, float(np.max(ratio)) / np.log(SPREAD))
+        # up to nine events, or none: what they scatter says nothing that their mean does not say
+        most = np.maximum(va, vb)
+        few = (most > SPREAD * right) & (np.maximum(np.abs(a), np.abs(b)) ** 2 < 9 * most / min(one["n"], two["n"]))
+        apart = max(apart, float(np.max(np.where(few, 0, ratio))) / np.log(SPREAD))
     return apart
 
 
