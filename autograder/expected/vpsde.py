@@ -427,9 +427,9 @@ def train_loop(rng: Rng) -> Iterates:
     inputs = {"rows": rows, "batch": batch, "steps": steps}
     yield prop("total", "100 batches of 16 rows are seen (without a generator, and with one)", {**inputs, "what": "total"}, exact([batch * steps] * 2),
                "A gradient that adds up the rows it saw is off: are the gradients of earlier steps gone?")  # fmt: skip
-    # a row is seen about 27 times: 0 and more than 80 have probabilities of 2e-12 and 1e-17
+    # a row is seen about 27 times: 0 and more than 70 have probabilities of 2e-12 and 5e-13
     yield prop("rows", "every row of the data is seen sometimes, none all the time (rows where it is not so, without a generator, and with one)",
-               {**inputs, "what": "rows", "rows": 60, "most": 80}, exact([0.0, 0.0]), "Which rows can come into a batch, and when is the batch chosen?")  # fmt: skip
+               {**inputs, "what": "rows", "rows": 60, "most": 70}, exact([0.0, 0.0]), "Which rows can come into a batch, and when is the batch chosen?")  # fmt: skip
     batch, steps = 64, 30
     width = 7.0 * np.sqrt(1 / 3 / batch)
     inputs = {"what": "values", "rows": 1024, "batch": batch, "steps": steps, "width": width}
