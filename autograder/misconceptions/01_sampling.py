@@ -1,5 +1,7 @@
 """Known mistakes of notebook 01."""
 
+from autograder.misconceptions.shared import COPIED_SAYS, GENERATOR_COPIED
+
 # ------------------------------------------------------------------------------------------------------------ gaussian
 
 answer(
@@ -681,14 +683,6 @@ answer(
 
 # -------------------------------------------------------------------------------------------------- generators, modes, extremes
 
-# What stands at the beginning of a function that never draws from the generator it was given.
-COPY = """\
-    if generator is not None:
-        generator = torch.Generator().manual_seed(generator.initial_seed())
-"""
-COPIED = """Two calls with one and the same generator give the same numbers. Your code seems to draw from a copy of it, or to put it back
-    afterwards, so that the caller's own one never moves on. Which object do your random functions get?"""
-
 for task, line in {
     "sampling.gaussian": "    factor = torch.linalg.cholesky(cov)\n",
     "sampling.mixture": "    chosen = torch.multinomial(",
@@ -696,7 +690,7 @@ for task, line in {
     "sampling.chequerboard": "    i = torch.randint(",
     "sampling.perturb": "    alpha = torch.as_tensor(",
 }.items():
-    answer(task, "generator-copied", swap=[(line, COPY + line)], says=COPIED, source="plausible: made to repeat its numbers")
+    answer(task, "generator-copied", swap=[(line, GENERATOR_COPIED + line)], says=COPIED_SAYS, source="plausible: made to repeat its numbers")
 
 answer(
     "sampling.chequerboard",

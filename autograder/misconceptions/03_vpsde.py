@@ -1,5 +1,7 @@
 """Known mistakes of notebook 03."""
 
+from autograder.misconceptions.shared import COPIED_SAYS, GENERATOR_COPIED
+
 # ----------------------------------------------------------------------------------------------- the forward process
 
 answer(
@@ -1306,14 +1308,6 @@ answer(
 
 # ---------------------------------------------------------------------- generators, modes, extremes
 
-# What stands at the beginning of a function that never draws from the generator it was given.
-COPY = """\
-    if generator is not None:
-        generator = torch.Generator().manual_seed(generator.initial_seed())
-"""
-COPIED = """Two calls with one and the same generator give the same numbers. Your code seems to draw from a copy of it, or to put it back
-    afterwards, so that the caller's own one never moves on. Which object do your random functions get?"""
-
 for task, line in {
     "vpsde.perturb": "    eps = torch.randn(",
     "vpsde.sample_ode": "    ts = self.grid(",
@@ -1322,7 +1316,7 @@ for task, line in {
     "vpsde.loss": "    t = 1 - torch.rand(",
     "vpsde.v_loss": "    t = torch.rand(",
 }.items():
-    answer(task, "generator-copied", swap=[(line, COPY + line)], says=COPIED, source="plausible: made to repeat its numbers")
+    answer(task, "generator-copied", swap=[(line, GENERATOR_COPIED + line)], says=COPIED_SAYS, source="plausible: made to repeat its numbers")
 
 answer(
     "vpsde.sample_sde",

@@ -1,5 +1,7 @@
 """Known mistakes of notebook 04."""
 
+from autograder.misconceptions.shared import COPIED_SAYS, GENERATOR_COPIED
+
 # ---- data, schedules, forward, networks, conversions
 
 answer(
@@ -2021,14 +2023,6 @@ answer(
 
 # ---------------------------------------------------------------------- generators, modes, extremes
 
-# What stands at the beginning of a function that never draws from the generator it was given.
-COPY = """\
-    if generator is not None:
-        generator = torch.Generator().manual_seed(generator.initial_seed())
-"""
-COPIED = """Two calls with one and the same generator give the same numbers. Your code seems to draw from a copy of it, or to put it back
-    afterwards, so that the caller's own one never moves on. Which object do your random functions get?"""
-
 # A seed of its own would give numbers that are known by heart; whatever the seed is, the numbers begin anew in each call.
 SEED = "    torch.manual_seed(torch.initial_seed())\n"
 SEEDED = """Two calls without a generator give the same random numbers: something in your code sets a seed, or keeps numbers of an earlier call.
@@ -2043,7 +2037,7 @@ for task, line in {
     "ddpm.sample_and_track": "    x = torch.randn(count, 1, generator=generator) if",
     "ddpm.sample_posterior": "    x = torch.randn(shape",
 }.items():
-    answer(task, "generator-copied", swap=[(line, COPY + line)], says=COPIED, source="plausible: made to repeat its numbers")
+    answer(task, "generator-copied", swap=[(line, GENERATOR_COPIED + line)], says=COPIED_SAYS, source="plausible: made to repeat its numbers")
     answer(task, "seeded", swap=[(line, SEED + line)], says=SEEDED, source="plausible: a seed copied in for reproducibility")
 
 AGAIN = "None if generator is None else torch.Generator().manual_seed(generator.initial_seed())"

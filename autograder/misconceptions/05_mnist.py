@@ -1,5 +1,7 @@
 """Known mistakes of notebook 05."""
 
+from autograder.misconceptions.shared import COPIED_SAYS, GENERATOR_COPIED
+
 # ---- data and process
 
 answer(
@@ -1946,19 +1948,11 @@ answer(
 
 # ---------------------------------------------------------------------- generators, modes, extremes
 
-# What stands at the beginning of a function that never draws from the generator it was given.
-COPY = """\
-    if generator is not None:
-        generator = torch.Generator().manual_seed(generator.initial_seed())
-"""
-COPIED = """Two calls with one and the same generator give the same numbers. Your code seems to draw from a copy of it, or to put it back
-    afterwards, so that the caller's own one never moves on. Which object do your random functions get?"""
-
 answer(
     "mnist.dequantise",
     "generator-copied",
-    swap=[("    return (pixels.float()", COPY + "    return (pixels.float()")],
-    says=COPIED,
+    swap=[("    return (pixels.float()", GENERATOR_COPIED + "    return (pixels.float()")],
+    says=COPIED_SAYS,
     source="plausible: made to repeat its numbers",
 )
 answer(

@@ -1,5 +1,7 @@
 """Known mistakes of notebook 07."""
 
+from autograder.misconceptions.shared import COPIED_SAYS, GENERATOR_COPIED
+
 # ---- spectrum
 
 for name, swap, says, source in (
@@ -750,19 +752,11 @@ for name, swap, says, source in (
 
 # ---------------------------------------------------------------------- generators, modes, extremes
 
-# What stands at the beginning of a function that never draws from the generator it was given.
-COPY = """\
-    if generator is not None:
-        generator = torch.Generator().manual_seed(generator.initial_seed())
-"""
-COPIED = """Two calls with one and the same generator give the same numbers. Your code seems to draw from a copy of it, or to put it back
-    afterwards, so that the caller's own one never moves on. Which object do your random functions get?"""
-
 answer(
     "cifar.flip",
     "generator-copied",
-    swap=[("    heads = torch.rand(", COPY + "    heads = torch.rand(")],
-    says=COPIED,
+    swap=[("    heads = torch.rand(", GENERATOR_COPIED + "    heads = torch.rand(")],
+    says=COPIED_SAYS,
     source="plausible: made to repeat its numbers",
 )
 answer(
