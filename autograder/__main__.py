@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
         "--only", default="", metavar="PART", help="judge, autograde, profile, class, recipes, images or scale"
     )
     bench.add_argument(
-        "--stock", type=int, default=8, help="submissions of the class that stock nbgrader grades (default 8)"
+        "--stock", type=int, default=20, help="submissions of the class that stock nbgrader grades (default 20)"
     )
     bench.add_argument("--count", type=int, default=0, help="submissions in the class (default 60) or the scale (2,000)")
     commands.add_parser(

@@ -87,7 +87,7 @@ def stratified(count: int, wanted: int) -> list[int]:
     return sorted(number for kind, size in sizes.items() for number in by_kind[kind][:size])
 
 
-def rows(show: Rows, count: int = 60, stock: int = 8) -> None:
+def rows(show: Rows, count: int = 60, stock: int = 20) -> None:
     """Hand in and grade the class in several ways, and print what each took.
 
     Args:

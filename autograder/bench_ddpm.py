@@ -1,7 +1,8 @@
 """What the training recipe of notebook 04 reaches, beside the circulated one; part of `make bench`.
 
-`python -m autograder.bench_ddpm` prints it alone (about a minute), and with `--pieces` the table of the notebook's section 9, which
-changes one piece of the recipe at a time (five training sets and seeds for each, about five minutes). Everything is the notebook's own code.
+`python -m autograder.bench_ddpm` prints it alone (about a minute); with `--pieces` the table of the notebook's section 9, which
+changes one piece of the recipe at a time (five training sets and seeds for each, about five minutes); with `--exercise` what the
+circulated recipe ends at (three seeds, some ten minutes). Everything is the notebook's own code.
 """
 
 from __future__ import annotations
@@ -38,20 +39,12 @@ def notebook_code() -> dict[str, Any]:
 
 def one_seed(nb: dict[str, Any], seed: int) -> dict[str, float]:
     """W1 and CPU seconds of both recipes, each with `SAMPLES` samples, on training data of this seed."""
-    import torch
-
-    torch.manual_seed(seed)
-    train, valid = nb["sample_mixture"](10_000), nb["sample_mixture"](1_000)
-    mean, std = nb["statistics"](train)
-    z, z_valid = nb["normalize"](train, mean, std), nb["normalize"](valid, mean, std)
-
+    train, mean, std, z, z_valid = training_data(nb, seed)
     start = time.process_time()
     ours = nb["Recipe"](z).train(z_valid)
     seconds = time.process_time() - start
 
-    betas = nb["constant_betas"](250)
-    run, start = nb["Recipe"](z, network=nb["NoisePredictor"](), betas=betas, **nb["CIRCULATED"]), time.process_time()
-    epochs = 0
+    run, start, epochs = circulated(nb, z), time.process_time(), 0
     while time.process_time() - start < seconds:
         run.train(z_valid, 1)
         epochs += 1
@@ -61,6 +54,21 @@ def one_seed(nb: dict[str, Any], seed: int) -> dict[str, float]:
         "ours": nb["distance"](ours, mean, std, SAMPLES), "seconds": seconds, "train": nb["metrics"].w1(train, nb["truth"]),
         "circulated": nb["distance"](run.ddpm, mean, std, SAMPLES), "circulated seconds": spent, "epochs": epochs,
     }  # fmt: skip
+
+
+def training_data(nb: dict[str, Any], seed: int) -> tuple[Any, ...]:
+    """10,000 points, their mean and standard deviation, the points normalised, and 1,000 normalised validation points."""
+    import torch
+
+    torch.manual_seed(seed)
+    train, valid = nb["sample_mixture"](10_000), nb["sample_mixture"](1_000)
+    mean, std = nb["statistics"](train)
+    return train, mean, std, nb["normalize"](train, mean, std), nb["normalize"](valid, mean, std)
+
+
+def circulated(nb: dict[str, Any], z: Any) -> Any:
+    """The circulated recipe, untrained."""
+    return nb["Recipe"](z, network=nb["NoisePredictor"](), betas=nb["constant_betas"](250), **nb["CIRCULATED"])
 
 
 def exact(nb: dict[str, Any], schedule: str, seed: int = 0) -> float:
@@ -113,12 +121,28 @@ def pieces() -> None:
         print(f"| {name} | {sum(found) / len(found):.3f} | {min(found):.3f}, {max(found):.3f} |", flush=True)
 
 
+def exercise(seeds: int = 3, epochs: int = 1000) -> None:
+    """Print the W1 that the circulated recipe ends at after all its epochs, a seed as soon as it is measured."""
+    nb = notebook_code()
+    for seed in range(seeds):
+        _, mean, std, z, z_valid = training_data(nb, seed)
+        run, start = circulated(nb, z), time.process_time()
+        ddpm = run.train(z_valid, epochs)
+        spent = time.process_time() - start
+        found = nb["distance"](ddpm, mean, std, SAMPLES)
+        print(f"circulated recipe, {epochs:,} epochs, seed {seed}: W1 {found:.3f} after {spent:.0f} CPU s", flush=True)
+
+
 def main() -> None:
-    """Print the rows, or with `--pieces` the table."""
+    """Print the rows, or with `--pieces` the table, or with `--exercise` the circulated recipe's end."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--pieces", action="store_true", help="the table that changes one piece at a time (five minutes)")
-    if parser.parse_args().pieces:
+    parser.add_argument("--exercise", action="store_true", help="the circulated recipe with all its epochs (ten minutes)")
+    options = parser.parse_args()
+    if options.pieces:
         pieces()
+    elif options.exercise:
+        exercise()
     else:
         recipe(Rows())
 
