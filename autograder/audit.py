@@ -124,11 +124,12 @@ def examine(task: str, seed: int, runner: Runner, wrong: bool = True, every: boo
         return Result(id, task, seed, kind, outcome, verdict)
 
     for mistake in keys.misconceptions(task):
+        twins = {other.id for other in keys.misconceptions(task) if other.says == mistake.says}
         verdict, found, seen = observe(mistake.cell)
-        yield result(mistake.id, "mistake", {mistake.id}, verdict, found, seen)
+        yield result(mistake.id, "mistake", twins, verdict, found, seen)
         others = {**public, "wrong": [one for one in public["wrong"] if one["id"] != mistake.id]}
         other = name_mistake(others, seen, set(failing(public, found))) or {"id": None}
-        yield result(mistake.id, "unlisted", {None}, verdict, replace(found, misconception=other["id"]), seen)
+        yield result(mistake.id, "unlisted", {None, *twins}, verdict, replace(found, misconception=other["id"]), seen)
     for one, two, cell in pairs(task):
         verdict, found, seen = observe(cell)
         if not any(observation.get("failed") in NO_EVIDENCE for observation in seen.values()):

@@ -94,7 +94,8 @@ def answers(kind: str, assignment: str) -> list[Answer]:
     """Read autograder/<kind>/<assignment>.py, where kind is "misconceptions" or "alternatives".
 
     The file calls `answer(task, name, ...)` with either `cell=` (the whole answer cell) or `swap=` (pairs of a fragment of the
-    reference answer, found exactly once, and what stands there instead), for mistakes also `says=` and `source=`.
+    reference answer, found exactly once, and what stands there instead), for mistakes also `says=` and `source=`, or `like=` with
+    the name of an earlier one that is the same mistake in other code.
     """
     path = Path(__file__).parent / kind / f"{assignment}.py"
     if not path.exists():
@@ -102,9 +103,18 @@ def answers(kind: str, assignment: str) -> list[Answer]:
     found: list[Answer] = []
 
     def answer(
-        task: str, name: str, cell: str = "", swap: list[tuple[str, str]] | None = None, says: str = "", source: str = ""
+        task: str,
+        name: str,
+        cell: str = "",
+        swap: list[tuple[str, str]] | None = None,
+        says: str = "",
+        source: str = "",
+        like: str = "",
     ) -> None:
         code = cell.strip("\n")
+        if like:
+            first = next(one for one in found if one.id == f"{task}:{like}")
+            says, source = first.says, first.source
         if swap:
             code = course.load(assignment).answer(task)
             for old, new in swap:

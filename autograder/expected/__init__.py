@@ -72,7 +72,7 @@ def exact(value: Any, rtol: float = 2e-4, atol: float = 2e-5) -> dict[str, Any]:
 def law(rng: np.random.Generator, distribution: Any, n: int, count: int = 24) -> dict[str, Any]:
     """n independent rows from `distribution` (anything with mean, cov and characteristic), seen at `count` frequencies."""
     cov = np.atleast_2d(distribution.cov)
-    w = _frequencies(rng, cov, count)
+    w = _frequencies(rng, distribution, count)
     phase = rng.uniform(0, 2 * np.pi, count)
     mean, var = cosine_moments(distribution.characteristic, w, phase)
     return {"kind": "law", "shape": [n, len(cov)], "w": w, "phase": phase, "mean": mean, "var": var,
@@ -84,16 +84,22 @@ def rows_law(rng: np.random.Generator, distribution: Any, n: int, count: int = 1
 
     Half of the frequencies look at differences of rows, where sorted or nearly equal rows show most.
     """
-    cov = np.atleast_2d(distribution.cov)
-    first = _frequencies(rng, cov, count)
-    second = np.where(np.arange(count)[:, None] % 2 == 0, -first, _frequencies(rng, cov, count))
+    first = _frequencies(rng, distribution, count)
+    second = np.where(np.arange(count)[:, None] % 2 == 0, -first, _frequencies(rng, distribution, count))
     phase = rng.uniform(0, 2 * np.pi, count)
-    return {"kind": "rows", "shape": [n, len(cov)], "w": np.hstack([first, second]), "phase": phase}
+    return {"kind": "rows", "shape": [n, first.shape[1]], "w": np.hstack([first, second]), "phase": phase}
 
 
-def _frequencies(rng: np.random.Generator, cov: np.ndarray, count: int) -> np.ndarray:
-    """w with w.x of standard deviation 0.4 to 2.5, in random directions of the whitened space."""
-    d = len(cov)
+THIN = 1e-3
+"""A direction in which a law is narrower than this share of its size is looked at as if it were that wide: there float32 sets the numbers."""
+
+
+def _frequencies(rng: np.random.Generator, distribution: Any, count: int) -> np.ndarray:
+    """w with w.x of standard deviation 0.4 to 2.5 (less where the law is `THIN`), in random directions of the whitened space."""
+    cov = np.atleast_2d(distribution.cov)
+    widths, axes = np.linalg.eigh(cov)
+    missing = np.maximum(THIN**2 * (np.trace(cov) + np.sum(np.square(distribution.mean))) - widths, 0.0)
+    cov, d = cov + (axes * missing) @ axes.T, len(cov)
     direction = rng.standard_normal((count, d))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     length = np.exp(rng.uniform(np.log(0.4), np.log(2.5), (count, 1)))

@@ -96,10 +96,10 @@ def single_rows(rng: np.random.Generator, inputs: dict, target: Any, calls: int)
                 "What does your code do when it is asked for one row?")  # fmt: skip
 
 
-def never_twice(inputs: dict, d: int, calls: int = 1_500) -> Property:
-    """No row of many calls of n = 1 comes a second time. (Two rows of float32 numbers agree with a probability below 1e-9.)"""
-    return prop("twice", f"{calls:,} calls of n = 1: no row comes a second time (rows that do)",
-                {**inputs, "view": "twice", "n": 1, "d": d, "calls": calls}, exact(0.0), INDEPENDENT)  # fmt: skip
+def never_twice(name: str, inputs: dict, d: int, n: int, calls: int) -> Property:
+    """No row of some calls comes a second time. (Two of 500 rows of float32 numbers on the board agree with a probability below 1e-9.)"""
+    return prop(name, f"{calls:,} calls of n = {n}: no row comes a second time (rows that do)",
+                {**inputs, "view": "twice", "n": n, "d": d, "calls": calls}, exact(0.0), INDEPENDENT)  # fmt: skip
 
 
 # ----------------------------------------------------------------------------------------------------------- Gaussians
@@ -310,7 +310,8 @@ def chequerboard(rng: np.random.Generator) -> Iterator[Property]:
     yield neighbours(rng, {}, target, 6_000)
     yield row_means(rng, {}, target, 3, 1_000)
     yield single_rows(rng, {}, target, 1_000)
-    yield never_twice({}, 2)
+    yield never_twice("twice", {}, 2, 1, 500)
+    yield never_twice("copies", {}, 2, 250, 2)
 
 
 # ------------------------------------------------------------------------------------------------------------- perturb

@@ -735,3 +735,84 @@ answer(
     independent of each other.""",
     source="antithetic draws, a way to reduce the variance of an average",
 )
+answer(
+    "sampling.gaussian",
+    "centred",
+    swap=[("    return mean", "    z = z - z.mean(0)\n    return mean")],
+    says="""In many rows your samples look right, but the mean of a call's rows is always exactly the one that was asked for: your random numbers are
+    centred first, so the rows know of each other. A mean is right on average only.""",
+    source="plausible: tidying up the random numbers",
+)
+answer(
+    "sampling.log_prob",
+    "factor-on-the-other-side",
+    swap=[("torch.linalg.solve_triangular(factor, (x - mean).T, upper=False)", "((x - mean) @ torch.linalg.inv(factor)).T")],
+    says="""The factor is divided out on the wrong side: that is the distance for the covariance LᵀL. With one point in each row, think again about
+    which side of the row the factor stands on, and whether it is transposed there.""",
+    source="plausible: the formula for columns used for rows",
+)
+answer(
+    "sampling.log_prob",
+    "squeezed",
+    swap=[("    return -0.5 * ((z**2).sum(dim=0) + log_det + len(mean) * math.log(2 * math.pi))",
+           "    return -0.5 * ((z**2).sum(dim=0) + log_det + len(mean) * math.log(2 * math.pi)).squeeze()")],
+    says="""For a single point the result has lost its axis. A batch of one is still a batch: which of your operations removes every axis of length one?""",
+    source="plausible: squeeze() without an axis",
+)
+answer(
+    "sampling.mixture",
+    "systematic",
+    swap=[("torch.multinomial(weights, n, replacement=True, generator=generator)",
+           "torch.searchsorted(weights.cumsum(0), (torch.randperm(n, generator=generator) + torch.rand(1, generator=generator)) / n).clamp(max=len(weights) - 1)")],
+    says="""How many rows a component gets hardly varies from call to call: one random number seems to decide for all rows. That makes good averages,
+    but rows that know of each other; here they are to be independent.""",
+    source="Kitagawa 1996: systematic resampling",
+)
+answer(
+    "sampling.mixture_log_prob",
+    "held-up-weights",
+    swap=[("weights.log()", "weights.clamp(min=1e-8).log()")],
+    like="floor-under-the-weights",
+)
+answer(
+    "sampling.perturb",
+    "axis-only-if-torch-complains",
+    cell="""
+def perturb(x0, alpha, sigma, generator=None):
+    def times(factor, x):
+        factor = torch.as_tensor(factor)
+        try:
+            return factor * x
+        except RuntimeError:
+            return factor[:, None] * x
+
+    eps = torch.randn(x0.shape, generator=generator)
+    return times(alpha, x0) + times(sigma, eps), eps
+""",
+    says="""Your numbers are right where α and x0 cannot be multiplied as they are, and wrong where they can: for n = d they go along the wrong axis, for
+    d = 1 every row meets every α. PyTorch does not always complain.""",
+    source="plausible: try and except for a shape",
+)
+answer(
+    "sampling.two_gaussians",
+    "sign-of-the-noise",
+    cell="""
+def two_gaussians(n, generator=None):
+    z = torch.randn(n, 2, generator=generator)
+    return torch.where(z[:, :1] < 0, -1.0, 1.0) + 0.3 * z
+""",
+    says="""All your points lie on the outer side of their centres: the random number that chooses the blob is used again as noise. The choice and the
+    noise have to be independent.""",
+    source="plausible: a coin made from the noise",
+)
+answer(
+    "sampling.chequerboard",
+    "points-drawn-again",
+    cell="""
+def chequerboard(n, generator=None):
+    x = 4 * torch.rand(2 * n + 20, 2, generator=generator) - 2
+    x = x[x.floor().sum(dim=1) % 2 == 0]
+    return x[torch.randint(len(x), (n,), generator=generator)]
+""",
+    like="points-repeated",
+)

@@ -630,3 +630,40 @@ answer(
     from an earlier call. In training the weights change in every step.""",
     source="plausible: a cache",
 )
+answer(
+    "mlp.embedding",
+    "table-of-whole-times",
+    cell="""
+@attach(SinusoidalEmbedding)
+def forward(self, t):
+    half = self.dim // 2
+    dtype = t.dtype if t.is_floating_point() else torch.float32
+    omega = self.max_period ** (-torch.arange(half, dtype=dtype) / (half - 1))
+    angles = torch.arange(int(t.max()) + 1, dtype=dtype)[:, None] * omega
+    return torch.cat([angles.sin(), angles.cos()], dim=1)[t.reshape(-1).long()]
+""",
+    like="rounded-times",
+)
+answer(
+    "mlp.forward",
+    "norm-without-its-weights",
+    swap=[("self.norm(h)", "nn.functional.layer_norm(h, h.shape[-1:])")],
+    says="""Once the norm has learned a scale and a shift, your output is wrong: the features are normalised, but not by the layer that was built for it,
+    whose parameters would never be trained.""",
+    source="plausible: the function in the place of the layer",
+)
+answer(
+    "mlp.init",
+    "every-bias",
+    swap=[("            if module.bias is not None:\n                nn.init.zeros_(module.bias)",
+           "        if getattr(module, 'bias', None) is not None and torch.is_tensor(module.bias):\n            nn.init.zeros_(module.bias)")],
+    says="""Biases of layers of other kinds are set to 0 as well. Which modules does the task speak of, and what happens to the others?""",
+    source="plausible",
+)
+answer(
+    "mlp.timed",
+    "activated-embedding",
+    swap=[("self.time(self.embed(t))", "self.time(self.act(self.embed(t)))")],
+    says="""An activation stands between the embedding and the layer behind it. What does the formula for e apply to the embedding, and in which order?""",
+    source="Ho et al. 2020's code: nonlinearity(temb) in the residual blocks",
+)

@@ -1438,3 +1438,75 @@ def fit(flow, data, optimizer, steps, batch_size, generator=None):
     left over every time. How often should chance decide which rows come?""",
     source="plausible: one permutation for the whole run",
 )
+answer(
+    "vpsde.sigma",
+    "series-goes-too-far",
+    swap=[("    return torch.sqrt(-torch.expm1(-integral))",
+           "    return torch.where(integral < 0.03, integral.sqrt(), torch.sqrt(1 - torch.exp(-integral)))")],
+    says="""For small t your σ is the root of β's integral. That is a fine approximation for the smallest t, and off by up to a per cent where you still use
+    it. One formula can serve all t: PyTorch has a function for just this difference.""",
+    source="plausible: a series by hand against cancellation",
+)
+answer(
+    "vpsde.coefficients",
+    "diffusion-between-roots",
+    swap=[("torch.sqrt(self.beta(t))", "self.beta_min**0.5 + t * (self.beta_max**0.5 - self.beta_min**0.5)")],
+    says="""Your diffusion is right at t = 0 and t = 1 and too small between: it goes evenly from one root to the other. It is β that goes evenly.""",
+    source="diffusers: the \"scaled_linear\" schedule",
+)
+answer(
+    "vpsde.perturb",
+    "noise-kept",
+    swap=[("    eps = torch.randn(x0.shape, generator=generator, dtype=x0.dtype)\n",
+           "    if getattr(self, 'eps', None) is None or self.eps.shape != x0.shape:\n        self.eps = torch.randn(x0.shape, generator=generator)\n    eps = self.eps\n")],
+    like="generator-copied",
+)
+answer(
+    "vpsde.sample_heun",
+    "slope-used-again",
+    swap=[("    path = [x]\n", "    path, first = [x], slope(x, ts[0])\n"), ("        first = slope(x, t)\n", ""),
+          ("        path.append(x)\n", "        first = second\n        path.append(x)\n")],
+    says="""Your first step is right. From the second on, the first slope is the one that ended the step before, which was taken at a trial point where the
+    trajectory never went. How many calls does a step of Heun's method need?""",
+    source="plausible: saving a network call",
+)
+answer(
+    "vpsde.train_loop",
+    "smoothed-losses",
+    swap=[("losses.append(loss.item())", "losses.append(loss.item() if not losses else 0.9 * losses[-1] + 0.1 * loss.item())")],
+    says="""The parameters go the right way, but the losses that you return are averages with those of earlier steps. Each step's own loss is asked for;
+    smoothing is for the picture.""",
+    source="plausible: the running mean of many training scripts",
+)
+answer(
+    "vpsde.train_loop",
+    "windows",
+    swap=[("rows = torch.randint(len(data), (batch_size,), generator=generator)",
+           "first = torch.randint(max(1, len(data) - batch_size + 1), (1,), generator=generator).item()\n        rows = slice(first, first + batch_size)")],
+    says="""A batch is a piece of neighbouring rows. Where data are sorted that is one kind of row only, and the first and last rows hardly ever come. Each
+    row of a batch is drawn on its own.""",
+    source="plausible: the batches of a language model",
+)
+answer(
+    "vpsde.traj",
+    "steps-left-to-heun",
+    swap=[("flow.sample_ode(1000, 2, steps=200)", "flow.sample_heun(1000, 2)")],
+    says="""Your trajectories have 25 steps, as many as this sampler makes if nobody says otherwise; the picture needs at least 50.""",
+    source="plausible: a default",
+)
+answer(
+    "vpsde.v_loss",
+    "midpoints",
+    swap=[("torch.rand(len(x0), generator=generator)", "(torch.randperm(len(x0), generator=generator) + 0.5) / len(x0)")],
+    says="""The times of a batch are the same evenly spaced ones in every call, only in another order, and a batch of one row sees t = 0.5 alone. Every time
+    between 0 and 1 has to come up.""",
+    source="plausible: stratified times without the random part",
+)
+answer(
+    "vpsde.v_target",
+    "root-of-one-minus-alpha",
+    swap=[("self.sigma(t)[:, None] * x0", "(1 - self.alpha(t)[:, None]).sqrt() * x0")],
+    says="""What stands before x_0 is right near both ends of time and too small between. In some texts α is a share of the variance; here α² is. Which σ
+    belongs to it?""",
+    source="Ho et al. 2020: ᾱ in the place of α",
+)

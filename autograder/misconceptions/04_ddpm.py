@@ -2184,3 +2184,135 @@ def posterior_mean(self, x_t, x0, t):
     call and used again. Where could they be kept, so that each process has its own?""",
         source="plausible: a cache",
     )
+answer(
+    "ddpm.betas",
+    "begun-at-the-end",
+    swap=[("return torch.linspace(first, last, T)", "return torch.linspace(last, first, T).flip(0)"),
+          ("return torch.linspace(first**0.5, last**0.5, T) ** 2", "return torch.linspace(last**0.5, first**0.5, T).flip(0) ** 2")],
+    says="""With T = 1 your schedule holds `last`. The docstring says which of the two a single step gets.""",
+    source="plausible: built downwards",
+)
+answer(
+    "ddpm.cosine_betas",
+    "floor-under-alpha-bar",
+    swap=[("    return (1 - f[1:] / f[:-1]).clamp(max=largest).float()", "    f = (f / f[0]).clamp(min=1 - largest)\n    return (1 - f[1:] / f[:-1]).float()")],
+    says="""The limit holds ᾱ up instead of holding β down, so your last betas are too small. What is it that may not be larger than `largest`?""",
+    source="plausible",
+)
+answer(
+    "ddpm.from_x0",
+    "variance-held-up",
+    swap=[("(1 - self.alpha_bar[t][:, None]).sqrt()", "(1 - self.alpha_bar[t][:, None]).clamp(min=1e-2).sqrt()")],
+    says="""At the first steps, where 1 - ᾱ is small, your noise and score are too small, and later they are right: something keeps 1 - ᾱ from being as
+    small as it is. Nothing is divided by 0 for t from 1 on.""",
+    source="plausible: the epsilon habit",
+)
+answer(
+    "ddpm.kl_term",
+    "first-row-decides",
+    swap=[("return torch.where(t == 1, first, kl)", "return first if t[0] == 1 else kl")],
+    says="""In a batch with t = 1 and others, all rows get the formula of the first one. Each row has its own t.""",
+    source="plausible: an if for a whole batch",
+)
+answer(
+    "ddpm.loss",
+    "evenly-spaced-steps",
+    swap=[("torch.randint(1, self.T + 1, (len(x0),), generator=generator)",
+           "torch.linspace(1, self.T, len(x0)).long()[torch.randperm(len(x0), generator=generator)]")],
+    says="""The steps of a batch are spread evenly from 1 to T: T itself comes up for one row only, and a batch of one row always gets t = 1. In each row
+    each of the T steps has to be as likely as the others.""",
+    source="plausible: stratified times without the random part",
+)
+answer(
+    "ddpm.loss",
+    "one-noise-per-row",
+    swap=[("torch.randn(x0.shape, generator=generator)", "torch.randn(len(x0), 1, generator=generator).expand(x0.shape)")],
+    says="""All numbers of a row get the same noise. In one dimension nobody sees that; each number needs its own.""",
+    source="plausible: written for d = 1",
+)
+answer(
+    "ddpm.mixture",
+    "rounded-counts-shuffled",
+    swap=[("torch.rand(n, 1, generator=generator) < 2 / 3", "(torch.arange(n) >= round(n / 3))[torch.randperm(n, generator=generator)][:, None]")],
+    like="fixed-counts-shuffled",
+)
+answer(
+    "ddpm.noise_predictor",
+    "layers-in-a-plain-list",
+    cell="""
+class NoisePredictor(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.hidden = [nn.Linear(2, 128), nn.Linear(128, 128)]
+        self.out = nn.Linear(128, 1)
+
+    def forward(self, x, t):
+        h = torch.cat([x, t[:, None].to(x.dtype)], dim=1)
+        for layer in self.hidden:
+            h = torch.tanh(layer(h))
+        return self.out(h)
+""",
+    says="""Your network has all its layers, but learns the numbers of the last one only: the others are kept where the module does not look for them. What
+    can hold several layers so that `parameters()` finds them?""",
+    source="PyTorch documentation: nn.ModuleList",
+)
+answer(
+    "ddpm.normalize",
+    "in-place-both-ways",
+    swap=[("return (x - mean) / std", "return x.sub_(mean).div_(std)"), ("return z * std + mean", "return z.mul_(std).add_(mean)")],
+    like="in-place",
+)
+answer(
+    "ddpm.posterior_mean",
+    "never-at-zero",
+    swap=[("self.alpha_bar[t - 1][:, None]", "self.alpha_bar[(t - 1).clamp(min=1)][:, None]")],
+    says="""At t = 1 your mean still holds some of x_t. The step before the first one is x_0 itself: the table has an entry for it, and yours is never asked there.""",
+    source="plausible: an index held at 1",
+)
+answer(
+    "ddpm.posterior_mean",
+    "shifted-along-the-batch",
+    swap=[("self.alpha_bar[t - 1][:, None]", "torch.cat([torch.ones(1), self.alpha_bar[t][:-1]])[:, None]")],
+    says="""The ᾱ of the step before is the ᾱ of the row above: your shift goes along the batch, whose rows have any t in any order, not along the table.""",
+    source="plausible: alphas_cumprod_prev made from gathered numbers",
+)
+answer(
+    "ddpm.q_sample",
+    "same-noise-in-each-step",
+    cell="""
+@attach(DDPM)
+def q_sample(self, x0, t, noise):
+    x = x0
+    for step in range(1, int(t.max()) + 1):
+        moved = self.alpha[step].sqrt() * x + self.beta[step].sqrt() * noise
+        x = torch.where((t >= step)[:, None], moved, x)
+    return x
+""",
+    says="""Your noise is too large after more than one step: you go step by step with the same noise, whose sizes add up. Independent noises add their
+    variances, and for those one table knows the whole way.""",
+    source="plausible: the single step repeated",
+)
+answer(
+    "ddpm.sample_posterior",
+    "variance-clipped",
+    swap=[("        variance = (1 - self.alpha_bar[step - 1])", "        i = max(step, min(2, self.T))\n        variance = (1 - self.alpha_bar[i - 1])"),
+          ("/ (1 - self.alpha_bar[step]) * self.beta[step]", "/ (1 - self.alpha_bar[i]) * self.beta[i]")],
+    says="""At t = 1 you still add noise: that with the variance of t = 2, as code does that needs a logarithm of it. What does the formula give at t = 1?""",
+    source="Ho et al. 2020's code: posterior_log_variance_clipped",
+)
+answer(
+    "ddpm.time_features",
+    "wraps-at-the-end",
+    swap=[("t[:, None] / T", "(t % T)[:, None] / T")],
+    says="""t = T looks like t = 0 to your network, also where a rate is no whole number. A remainder is taken that the formula does not have.""",
+    source="plausible: zero-based habits",
+)
+answer(
+    "ddpm.to_x0",
+    "always-clipped",
+    swap=[("return (x_t - s * out) / a\n    if kind == \"v\"", "return ((x_t - s * out) / a).clamp(-1, 1)\n    if kind == \"v\""),
+          ("return a * x_t - s * out", "return (a * x_t - s * out).clamp(-1, 1)"), ("return (x_t + s**2 * out) / a", "return ((x_t + s**2 * out) / a).clamp(-1, 1)"),
+          ("    return out", "    return out.clamp(-1, 1)")],
+    says="""Your x_0 never leaves the interval from -1 to 1. Samplers for images clip like this, since pixels end there; x_0 here may be any number.""",
+    source="Ho et al. 2020's code: clip_denoised",
+)

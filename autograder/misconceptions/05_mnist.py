@@ -2037,3 +2037,86 @@ answer(
     regular one. Which ways out of your loop are there?""",
     source="plausible: an early return",
 )
+answer(
+    "mnist.betas",
+    "cosine-between-two-limits",
+    swap=[(".clamp(max=0.999)", ".clamp(0.0001, 0.9999)")],
+    says="""Your cosine schedule is cut off at other limits than the docstring's: one that is too large above, and one below that is not asked for.""",
+    source="the blog post \"The Annotated Diffusion Model\"",
+)
+answer(
+    "mnist.denoise",
+    "no-noise-at-one",
+    swap=[("if not stochastic or t == 0:", "if not stochastic or t <= 1:")],
+    says="""At t = 1 your step adds no noise. In notebook 04 the last step was the one from t = 1; here it is the one from t = 0.""",
+    source="plausible: the numbering of notebook 04",
+)
+answer(
+    "mnist.dequantise",
+    "seed-of-its-own",
+    swap=[("    return (pixels.float()", "    if generator is None:\n        generator = torch.Generator().manual_seed(0)\n    return (pixels.float()")],
+    says="""Without a generator all calls add the same numbers: something sets a seed. Whoever calls you decides about seeds; None stands for torch's global generator.""",
+    source="plausible: for the sake of reproducibility",
+)
+answer(
+    "mnist.predict_x0",
+    "dynamic-threshold",
+    swap=[("    return out.clamp(-1, 1) if self.clip else out",
+           "    largest = out.flatten(1).abs().quantile(0.995, dim=1).clamp(min=1)[:, None, None, None]\n    return out.clamp(-largest, largest) / largest if self.clip else out")],
+    says="""Images that leave [-1, 1] are shrunk as a whole, so pixels that were inside move as well. Here only what lies outside is cut off.""",
+    source="Saharia et al. 2022, section 2.3: dynamic thresholding",
+)
+answer(
+    "mnist.predict_x0",
+    "images-not-cut",
+    swap=[("return out.clamp(-1, 1) if self.clip else out", "return out.clamp(-1, 1) if self.clip and self.predicts != \"x0\" else out")],
+    says="""From networks that predict ε or v your images are cut, from one that predicts x₀ they are not. What a network says may lie outside of [-1, 1] there, too.""",
+    source="plausible: an early return",
+)
+answer(
+    "mnist.scale",
+    "eight-bits",
+    swap=[("return ((x + 1) / 2).clamp(0, 1)", "return ((x + 1) / 2 * 255).clamp(0, 255).to(torch.uint8).float() / 255")],
+    says="""On the way back your numbers are rounded to 256 levels. Files need whole numbers; to display a picture, real ones will do.""",
+    source="plausible: saving to a file in mind",
+)
+answer(
+    "train.ema",
+    "first-update-copies",
+    swap=[("        for mean, parameter in zip", "        keep, self.begun = self.decay if hasattr(self, \"begun\") else 0.0, True\n        for mean, parameter in zip"),
+          ("mean.lerp_(parameter, 1 - self.decay)", "mean.lerp_(parameter, 1 - keep)")],
+    says="""Your first update takes the network as it is, and what the average began with is gone at once. Read what the average is at first, and which formula
+    holds for every update.""",
+    source="plausible: other averages begin like this",
+)
+answer(
+    "train.script",
+    "saved-before-the-average-in-the-loop",
+    swap=[("        " + MOVES + "\n", ""), (SAVE, ""), (EPOCH, SAVE + "        " + MOVES + "\n" + EPOCH)],
+    says="""Your checkpoints within a run are made of two moments: network and losses after a step, the average before it. A run that goes on from one loses an
+    update. What has to be done before a step is saved?""",
+    source="plausible",
+)
+answer(
+    "train.script",
+    "checkpoints-counted-from-here",
+    swap=[(LOAD, LOAD + "\n    begun = len(losses)"), ("step % save_every == 0", "(step - begun) % save_every == 0")],
+    says="""In a run that goes on, the steps between two checkpoints are counted from its own first step. They are counted from the very first one.""",
+    source="plausible",
+)
+answer(
+    "unet.block",
+    "by-pass-after-the-norm",
+    swap=[("h = self.first(torch.cat([F.silu(self.norm_in(x)), maps], dim=1))", "x = F.silu(self.norm_in(x))\n        h = self.first(torch.cat([x, maps], dim=1))")],
+    says="""What passes by is not x: it has been normalised and activated before. With all convolutions at zero, what should a block return?""",
+    source="plausible: a name used twice",
+)
+answer(
+    "unet.block",
+    "norm-over-the-whole-batch",
+    swap=[("        self.norm_in = nn.GroupNorm(1, channels_in)", "        self.norm_in = lambda x: (x - x.mean()) / (x.var() + 1e-5).sqrt()"),
+          ("        self.norm_between = nn.GroupNorm(1, channels_out)", "        self.norm_between = self.norm_in")],
+    says="""An image's features depend on the other images of the batch, in eval mode too: mean and spread are taken over all of them. Over which axes does
+    your norm go?""",
+    source="plausible: a norm of one's own",
+)

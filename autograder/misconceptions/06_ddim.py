@@ -925,3 +925,27 @@ def ddim_timesteps(T, n):
     its last digit. What could you count in whole numbers?""",
     source="torch and numpy documentation: the length of arange with a step that is no whole number",
 )
+answer(
+    "ddim.timesteps",
+    "both-ends-in-float64",
+    swap=[(f"torch.tensor({TIMES})", "torch.linspace(T - 1, 0, n, dtype=torch.float64).round().long()")],
+    like="both-ends",
+)
+answer(
+    "ddim.invert",
+    "first-question-at-the-level-below",
+    cell="""
+@torch.no_grad()
+def ddim_invert(model, x, n_steps, rounds=1):
+    below, asked = torch.ones(()), torch.tensor(0)
+    for t in ddim_timesteps(len(model.alpha_bar), n_steps).flip(0):
+        x_t = x
+        for again in range(rounds):
+            x_t = ddim_step(x, model(x_t, (t if again else asked).expand(len(x))), below, model.alpha_bar[t])
+        x, below, asked = x_t, model.alpha_bar[t], t
+    return x
+""",
+    says="""The first question of a step is asked at the time below, where x comes from; further rounds ask at the right one. All of them are about the step that
+    is undone: at which time did ddim_sample ask?""",
+    source="Dhariwal and Nichol 2021's code, ddim_reverse_sample",
+)

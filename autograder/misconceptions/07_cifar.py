@@ -796,3 +796,71 @@ def held_out_loss(network, x, noise, times, part=250):
     the memory, and limits the rows of a call.""",
     source="plausible: batching over the times as well",
 )
+answer(
+    "cifar.flip",
+    "exactly-half",
+    cell="""
+def flip(x, generator=None):
+    out, chosen = x.clone(), torch.randperm(len(x), generator=generator)[: len(x) // 2]
+    out[chosen] = x[chosen].flip(-1)
+    return out
+""",
+    says="""Exactly half of the images are mirrored in every call, so what happens to one depends on the others, and an image alone is never mirrored.""",
+    source="plausible",
+)
+answer(
+    "cifar.held_out_loss",
+    "noise-from-the-beginning",
+    cell="""
+def held_out_loss(network, x, noise, times, part=250):
+    mode = network.training
+    network.eval()
+    losses = torch.zeros(len(times))
+    with torch.no_grad():
+        for k, time in enumerate(times):
+            for some in x.split(part):
+                its = noise[: len(some)]
+                out = network(noisy(some, its, time), torch.full((len(some),), time))
+                losses[k] += (out - velocity(some, its, time)).square().sum()
+    network.train(mode)
+    return losses / x.numel()
+""",
+    says="""From the second part on, the images get the noise of the first ones. Row i of the noise belongs to image i.""",
+    source="plausible",
+)
+answer(
+    "cifar.large_step",
+    "cleared-afterwards",
+    swap=[("    optimizer.zero_grad()\n    total", "    total"), ("    optimizer.step()\n", "    optimizer.step()\n    optimizer.zero_grad()\n")],
+    says="""Gradients that were there before your step are added to its own: you clear them at its end, and trust that everybody before you did.""",
+    source="plausible",
+)
+answer(
+    "cifar.power_spectrum",
+    "half-plane",
+    cell="""
+def power_spectrum(x):
+    size = x.shape[-1]
+    power = torch.fft.rfft2(x, norm="ortho").abs().square().mean((0, 1))
+    length = torch.hypot(torch.fft.fftfreq(size, 1 / size)[:, None], torch.fft.rfftfreq(size, 1 / size)[None, :]).round().long()
+    return torch.stack([power[length == k].mean() for k in range(size // 2 + 1)])
+""",
+    says="""Your means go over half of the plane. The power at a frequency and at its opposite is the same, but frequencies on the edge of the half have their
+    opposite in it, and so count twice as much as the others.""",
+    source="PyTorch documentation: torch.fft.rfft2",
+)
+answer(
+    "cifar.power_spectrum",
+    "shifted-the-other-way",
+    cell="""
+def power_spectrum(x):
+    size = x.shape[-1]
+    power = torch.fft.ifftshift(torch.fft.fft2(x, norm="ortho").abs().square().mean((0, 1)))
+    periods = torch.arange(size) - size // 2
+    length = torch.hypot(periods[:, None].float(), periods[None, :].float()).round().long()
+    return torch.stack([power[length == k].mean() for k in range(size // 2 + 1)])
+""",
+    says="""For even N your numbers are right, for odd N all frequencies are off by one place. Two shifts bring frequency 0 to the middle, or from there to the
+    corner; they are the same only for even N.""",
+    source="numpy documentation: fftshift and ifftshift",
+)

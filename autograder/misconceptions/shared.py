@@ -6,6 +6,6 @@ GENERATOR_COPIED = """\
 """
 """What stands at the beginning of a function that never draws from the generator it was given."""
 
-COPIED_SAYS = """Two calls with one and the same generator give the same numbers. Your code seems to draw from a copy of it, or to put it back
-    afterwards, so that the caller's own one never moves on. Which object do your random functions get?"""
+COPIED_SAYS = """Two calls with one and the same generator give the same numbers. Your code seems to draw from a copy of it, to put it back afterwards, or
+    to use the numbers of an earlier call again. Which object do your random functions get, and in which calls?"""
 """The sentence for that."""

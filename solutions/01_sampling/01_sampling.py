@@ -66,7 +66,8 @@ notation()
 #
 # **Conventions.** All tensors are float32, and points are rows: n points in d dimensions have the shape (n, d). Functions that draw
 # random numbers take a `generator`: hand it on to torch's random functions (`torch.randn(..., generator=generator)`), and a caller
-# can repeat a draw exactly. `None`, the default, means torch's global generator.
+# can repeat a draw exactly. `None`, the default, means torch's global generator. (What cannot take a generator, such as
+# `torch.distributions`, may draw without one here.)
 
 # %% [markdown]
 # ## 1 · Samples of a Gaussian

@@ -36,6 +36,18 @@ def test_law_statistics_have_mean_zero_and_unit_variance_under_the_law():
     assert np.abs(np.mean(scores, axis=0)).max() < 5 / np.sqrt(300)
 
 
+@pytest.mark.parametrize("width", [0.0, 1e-7, 1e-5, 1e-3])
+def test_a_law_that_is_flat_is_not_judged_by_the_rounding_of_its_samples(width):
+    # the errors of some float32 steps: a digit in the seventh place, the same for all rows and another for each
+    axis, n = np.array([0.9, 0.44]) / np.hypot(0.9, 0.44), 20_000
+    across = np.array([-axis[1], axis[0]])
+    flat = Mixture.gaussian([-0.44, 0.58], 0.15**2 * np.outer(axis, axis) + (0.15 * width) ** 2 * np.outer(across, across))
+    for seed in range(20):
+        draw = rng(seed)
+        rows = flat.sample(n, draw) * (1 + 3e-7 * draw.standard_normal(2)) + 3e-7 * draw.standard_normal((n, 2))
+        assert judge_property(law(rng(seed), flat, n), value(np.float32(rows))) == (True, "")
+
+
 def test_bernstein_bounds_the_tails_of_a_skewed_bounded_variable():
     # an extreme case: rare large terms. The bound must hold where a normal approximation fails; checked at a level at which
     # 200,000 repetitions can see it: replace FALSE_ALARM by 1e-3
