@@ -19,8 +19,8 @@ from tests.conftest import REPOSITORY
 
 NAMES = course.assignment_names()
 pytestmark = pytest.mark.slow  # nbgrader's own start-up is 3 s a command
-SOME = [pytest.param(name, marks=() if name[:2] in ("01", "05") else pytest.mark.full) for name in NAMES]
-"""All notebooks; what is not in make test is the same code with other cells, half a minute each."""
+SOME = [pytest.param(name, marks=() if name[:2] in ("01", "06") else pytest.mark.full) for name in NAMES]
+"""All notebooks; what is not in make test is the same code with other cells, up to a minute each."""
 
 
 def nbgrader(folder, *words, plain=False):
