@@ -66,6 +66,8 @@ def flip(rng: Rng) -> Iterator[Property]:
                "For whom is the coin tossed, and how often?")  # fmt: skip
     yield prop("kept", "the images handed in stay as they are, and the type of the numbers is theirs (1 if not)", {"what": "kept", "n": int(rng.integers(48, 80))},
                exact([0.0, 0.0]), "Does an assignment with an index make a new tensor?")  # fmt: skip
+    yield prop("new", "what comes back is a new tensor, in each of 40 calls with one image (1 if not)", {"what": "new", "n": 1, "calls": 40}, exact(0.0),
+               "What do you return when nothing is mirrored?")  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------------- pieces of a training
@@ -131,6 +133,8 @@ def update_average(rng: Rng) -> Iterator[Property]:
                {**inputs, "what": "network", "step": 3}, exact([*values[-1], 0.0, 0.0]), "Which of the two is changed?")  # fmt: skip
     yield prop("buffers", "buffers are copied, whole numbers and others", {**inputs, "what": "buffers", "step": 3}, exact([10.0, 3.25]),
                "What does a network hold besides its parameters?")  # fmt: skip
+    yield prop("apart", "the average's buffers stay when the network's move on", {**inputs, "what": "apart", "step": 3}, exact([10.0, 3.25]),
+               "Are they copied, or are they the same tensors?")  # fmt: skip
 
 
 def descend(
@@ -210,6 +214,8 @@ def large_step(rng: Rng) -> Iterator[Property]:
     yield case("floats", "loss and norm are plain floats (1 if not)", 4, 2, free, "", "floats")
     yield case("mode", "a network in train mode is asked in train mode, and is in it afterwards (1 if not)", 4, 2, free,
                "Does your code switch modes?", "mode")  # fmt: skip
+    yield case("groups", "an optimizer whose parameters are in several groups, and a gradient that is longer than max_norm", 5, 2, tight,
+               "Of which parameters is the norm taken?", optimizer="groups")  # fmt: skip
 
 
 @expects("cifar.held_out_loss")
@@ -257,6 +263,7 @@ def held_out_loss(rng: Rng) -> Iterator[Property]:
     yield case(
         "after_eval", "and one in evaluation mode stays there", 4, 4, [a], "Which mode was it in before?", "after", "eval"
     )
+    yield case("same_time", "a time that is asked for twice has two entries", 4, 4, [b, a, b])
 
 
 # ------------------------------------------------------------------------------------------------------- the network

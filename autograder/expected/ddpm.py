@@ -59,7 +59,7 @@ MIXTURE = Mixture(np.array([1 / 3, 2 / 3]), np.array([[-4.0], [4.0]]), np.ones((
 def mixture(rng: Rng) -> Iterates:
     yield from fresh({"n": 100}, "view")
     # what looks at one call looks at what a choice or a noise shared by all of its rows leaves alone, or always breaks
-    yield single_rows(rng, {}, MIXTURE, 2_000)
+    yield single_rows(rng, {}, MIXTURE, 1_000)
     yield row_means(rng, {}, MIXTURE, 5, 1_000)
     yield neighbours(rng, {}, MIXTURE, 6_000, "Are the rows in random order, or sorted by component?")
     n, calls, share = 40_000, 3, 2 / 3
@@ -109,6 +109,19 @@ def normalize(rng: Rng) -> Iterates:
         inputs = {"what": what, "twice": 1.0, "x": x, "mean": mean, "std": std}
         yield prop(f"{what}_kept", f"{what} leaves the numbers that it was given as they were", inputs, exact(0.0),
                    "Does something change x, mean or std in place?")  # fmt: skip
+    scale, other, x = (
+        rng.uniform(0.5, 1.5, 2),
+        rng.standard_normal((60, 2)),
+        rng.uniform(2, 4, 2) + rng.exponential(1.0, (80, 2)),
+    )
+    low, high = np.stack([x.mean(0), x.std(0)]), np.stack([x.mean(0), x.std(0, ddof=1)])
+    yield prop("anew", "the statistics of a second data set are its own", {"what": "statistics", "x": x, "before": scale * other},
+               within(low - 1e-3, high + 1e-3, (2, 2)), "Is something kept from an earlier call?")  # fmt: skip
+    for what, x in (("normalize", rng.uniform(20, 40, (3, 2))), ("denormalize", rng.uniform(8, 12, (3, 2)))):
+        mean, std = rng.uniform(1, 3, 2), rng.uniform(1.6, 3.0, 2)
+        x = x * rng.choice([-1, 1], (3, 2))
+        yield prop(f"{what}_far", f"{what} with rows that are far out", {"what": what, "x": x, "mean": mean, "std": std},
+                   exact((x - mean) / std if what == "normalize" else x * std + mean), "Is something held back?")  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------------------ schedules
@@ -141,6 +154,10 @@ def betas(rng: Rng) -> Iterates:
                    exact(right(name, 40), atol=1e-6), looks[name])  # fmt: skip
     yield prop("types", "all three give float32 numbers, as a network takes them", {"schedule": "types", "T": 4},
                exact([4.0] * 3))  # fmt: skip
+    for name in ("linear", "quadratic"):
+        first, last = rng.uniform(0.4, 0.8), rng.uniform(0.05, 0.2)
+        yield prop(f"{name}_falling", f"a {name} schedule that falls from first to last, T = 4", {"schedule": name, "T": 4, "first": first, "last": last},
+                   exact(right(name, 4, first, last)), looks[name])  # fmt: skip
 
 
 @expects("ddpm.cosine_betas")
@@ -261,6 +278,9 @@ def noise_predictor(rng: Rng) -> Iterates:
     inputs, _ = case("fresh", 3, 9)
     yield prop("fresh", "in a fresh network the units of a layer differ", inputs, exact([1.0, 1.0]),
                "Units that start equal stay equal: what do your weights start as?")  # fmt: skip
+    inputs, _ = case("own", 3, 9)
+    yield prop("own", "x gets a gradient too, and two networks have no weights in common (1 if not)", inputs, exact([0.0, 0.0]),
+               "Is x cut off on its way in? When is each layer made?")  # fmt: skip
 
 
 @expects("ddpm.time_features")

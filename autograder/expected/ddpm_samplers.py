@@ -101,8 +101,12 @@ def point(x: np.ndarray) -> Mixture:
 
 
 def times_property(rng: Rng, T: int, look: str) -> Property:
-    """Each t comes up in one T-th of the rows: networks that know everything but at one t."""
-    plan, x0, B, count = violent(rng, T), signed(rng, 0.8, 1.6, 2), *((64, 30) if T > 2 else (1, 150))
+    """Each t comes up in one T-th of the rows, of 64, or of one (T = 2) or three (T = 5): networks that know everything but at one t."""
+    plan, x0, B, count = (
+        violent(rng, T),
+        signed(rng, 0.8, 1.6, 2),
+        *{2: (1, 150), 5: (3, 150)}.get(T, (64, 30) if T > 2 else (1, 150)),
+    )
     thetas = np.stack([knowing(plan, x0, "eps")] * T)
     sizes = rng.uniform(1.0, 2.0, T)
     for k in range(T):
@@ -296,6 +300,11 @@ def loss(rng: Rng) -> Properties:
     yield times_property(rng, 2, look)
     yield from noise_properties(rng)
     yield gradient_property(rng, "v")
+    yield times_property(rng, 5, look)
+    plan = violent(rng, 3)
+    yield prop("mode", "the network is asked in the mode in which it is, and stays in it: eval, then train (1 if not)",
+               {"what": "mode", "betas": plan.betas, "kind": "eps", "theta": random_theta(rng, 3, 2), "rows": np.ones((4, 2))}, exact([0.0, 0.0]),
+               "Does a loss have to switch modes?")  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------------------- training

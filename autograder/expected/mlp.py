@@ -320,3 +320,6 @@ def init(rng: np.random.Generator) -> Iterator[Property]:
     x, c = points(rng, 4, narrow), points(rng, 4, 3)
     yield prop("grad", "the weights still learn: they get their gradient", {**sizes, "what": "grad", "x": x, "weights": c},
                exact(c.T @ x, atol=1e-4), "Are the new weights still parameters of the layer?")  # fmt: skip
+    many = 8_000
+    yield prop("few", f"the weights of a Linear(2, {many:,}): normal with variance 2/2", {**sizes, "what": "few", "many": many},
+               law(rng, Mixture.gaussian(np.zeros(2), np.eye(2)), many), "Is something cut off where the weights are large?")  # fmt: skip

@@ -212,6 +212,9 @@ def add_noise(rng: Rng) -> Properties:
                size(1.0, 200, 4096), "Which distribution does the noise have, and is something done to the numbers afterwards?")  # fmt: skip
     yield prop("kept", "x, t and the tables stay as they were", {**case(3, 3, (1, 2, 3)), "what": "kept"}, exact(0.0),
                "Is something changed in place?")  # fmt: skip
+    whole = {"betas": plan.betas, "what": "whole", "n": 400, "x": np.ones((1, 1, 2, 2)), "tiles": [8, 8], "t": np.arange(4)}
+    yield prop("whole", "the sum of the noise of an image of 16 x 16 pixels is that of independent numbers", whole,
+               law(rng, Mixture.gaussian([0.0], [[1.0]]), 400), "Do the pixels of an image have a part of their noise in common?")  # fmt: skip
 
 
 @expects("mnist.target")
@@ -442,6 +445,16 @@ def predict_x0(rng: Rng) -> Properties:
                            "Which images lie in [-1, 1] when the network says what it says, and what is cut?" if clip else look)  # fmt: skip
         yield prop(f"{kind}_kept", f"a network that predicts {WORDS[kind]}: inputs and tables stay as they were", {**inputs, "what": "kept"},
                    exact(0.0), "Is something changed in place?")  # fmt: skip
+    betas = np.float32([*rng.uniform(0.8, 0.95, 2), *rng.uniform(0.97, 0.99, 2)]).astype(float)
+    plan, t, shape = (
+        SimpleNamespace(betas=betas, bars=np.concatenate([[1.0], np.cumprod(1 - betas)])),
+        np.arange(4),
+        (1, 2, 2),
+    )
+    theta, x_t = random_theta(rng, 4, shape), signed(rng, 0.2, 1.6, (4, *shape))
+    inputs = {"what": "images", "betas": betas, "theta": theta, "kind": "eps", "clip": 0, "x_t": x_t, "t": t}
+    yield prop("eps_late", "a network that predicts the noise, with alpha_bars that get very small, not cut", inputs,
+               exact(predicted(plan, theta, "eps", x_t, t, False)), "Is something held back where alpha_bar is small?")  # fmt: skip
 
 
 # ----------------------------------------------------------------------------------------------------- back to images

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm
+from scipy.stats import binom, norm
 
 from autograder.exact import Mixture, UniformCells
 from autograder.exact import chequerboard as chequerboard_law
@@ -28,6 +28,7 @@ from autograder.expected import (
     size_and_ends,
     within,
 )
+from helpers.judge import FALSE_ALARM
 
 
 def random_cov(rng: np.random.Generator, d: int, correlation: float = 0.7) -> np.ndarray:
@@ -131,6 +132,9 @@ def gaussian(rng: np.random.Generator) -> Iterator[Property]:
     yield prop("size", "the variance of 800,000 independent numbers, in units of what it should be",
                {"view": "size", "n": n, "mean": rng.uniform(-2, 2, d), "sd": rng.uniform(0.5, 1.5, d)}, size(1.0, d, n),
                "Have the numbers that you start from variance 1, and is something done to them afterwards?")  # fmt: skip
+    mean, cov = rng.uniform(1, 3, 2) * rng.choice([-1, 1], 2), 1e-4 * random_cov(rng, 2)
+    yield one_call(rng, "narrow", "4,000 samples of a Gaussian that is a hundredth as wide", {"mean": mean, "cov": cov},
+                   Mixture.gaussian(mean, cov), 4_000, "Is something added to the covariance?")  # fmt: skip
 
 
 def _points(rng: np.random.Generator, mean: np.ndarray, cov: np.ndarray, distances: list[float]) -> np.ndarray:
@@ -158,6 +162,12 @@ def log_prob(rng: np.random.Generator) -> Iterator[Property]:
         x = _points(rng, mean, cov, distances)
         inputs = {"x": x, "mean": mean, "cov": cov}
         yield prop(name, title, inputs, exact(Mixture.gaussian(mean, cov).log_prob(x), atol=1e-4), look)
+    angle, mean = rng.uniform(0, 2 * np.pi), float32(rng.uniform(-3, 3, 2))
+    axes = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    cov = float32(axes * np.array([1.0, 2e-4]) @ axes.T)
+    x = _points(rng, mean, cov, [0.8, 1.5, 2.2])
+    yield prop("flat", "a Gaussian that is seventy times wider in one direction than in the other", {"x": x, "mean": mean, "cov": cov},
+               exact(Mixture.gaussian(mean, cov).log_prob(x), atol=0.02), "Does every direction count in the distance, the narrow one too?")  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------------------ mixtures
@@ -237,6 +247,12 @@ def mixture(rng: np.random.Generator) -> Iterator[Property]:
     yield one_call(rng, "law5", "5,000 samples of 4 components in 5D", _inputs(target), target, 5_000, look)
     target = random_mixture(rng, 1, 2)
     yield one_call(rng, "lone", "a mixture of one component is a Gaussian", _inputs(target), target, 3_000, look)
+    target, k, n = *_with_zero(rng, random_mixture(rng, 2, 2), distance=40), 10_000
+    weights = np.insert(np.array([100, 155]) / 256, k, 1 / 256)
+    counts = binom(n, 1 / 256)
+    yield prop("rare", f"of {n:,} rows about as many as should be come from a component of weight 1/256",
+               {**_inputs(target), "weights": weights, "view": "count", "n": n, "point": target.means[k], "radius": 13.0},
+               within(counts.ppf(FALSE_ALARM / 2), counts.isf(FALSE_ALARM / 2)), "Is a weight rounded somewhere?")  # fmt: skip
 
 
 @expects("sampling.mixture_log_prob", needs=("sampling.log_prob",))
@@ -265,6 +281,10 @@ def mixture_log_prob(rng: np.random.Generator) -> Iterator[Property]:
     yield prop("tails", "far in the tails, where every component's density underflows", {"x": x, **_inputs(target)},
                exact(target.log_prob(x), atol=1e-4),
                "The densities are 0 in float32 out there. Can the sum be taken without leaving the logarithms?")  # fmt: skip
+    target, k = _with_zero(rng, random_mixture(rng, 2, 2))
+    target = Mixture(np.insert(np.array([1024, 3071]) / 4096, k, 1 / 4096), target.means, target.covs)
+    yield prop("rare", "a component of weight 1/4096 counts where it is alone", {"x": target.means, **_inputs(target)},
+               exact(target.log_prob(target.means), atol=1e-4), "Which components do you add up?")  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------------------ toy data

@@ -50,6 +50,8 @@ def ema(rng: Rng) -> Iterator[Property]:
     hidden = np.tanh(x @ last[:4].reshape(2, 2).T + last[4:6])
     yield prop("forward", "its network, called on three points, computes with the average", {**inputs, "what": "forward", "x": x},
                exact(hidden @ last[6:, None]))  # fmt: skip
+    yield prop("two", "a second average with another decay does not disturb the first", {**inputs, "what": "two"},
+               exact(averages(values[0], values[1:], decay)), "What belongs to the class, and what to each object of it?")  # fmt: skip
 
 
 @expects("train.script", needs=("train.ema",))

@@ -84,10 +84,10 @@ def sigma(rng: Rng) -> Iterates:
     ):
         vp = steep(rng)
         yield prop(name, title, {**rates(vp), "t": np.asarray(t)}, exact(vp.sigma(t)), look)
-    vp = VP(0.1, 20.0)
-    t = 10 ** (np.arange(-5, -1.2, 0.4) + rng.uniform(0, 0.3, 10))
-    yield prop("tiny", "small times, to one part in a thousand", {**rates(vp), "t": t}, exact(vp.sigma(t), 1e-3, 0.0),
-               "What does float32 keep of the difference of two numbers that agree in six digits? There is a function for it.")  # fmt: skip
+    for name, vp in (("tiny", VP(0.1, 20.0)), ("tiny_own", VP(float(rng.uniform(0.2, 0.4)), float(rng.uniform(8, 12))))):
+        t = 10 ** (np.arange(-5, -1.2, 0.4) + rng.uniform(0, 0.3, 10))
+        yield prop(name, f"small times, to one part in a thousand{', with other rates' * ('own' in name)}", {**rates(vp), "t": t}, exact(vp.sigma(t), 1e-3, 0.0),
+                   "What does float32 keep of the difference of two numbers that agree in six digits? There is a function for it.")  # fmt: skip
 
 
 @expects("vpsde.coefficients")
@@ -133,6 +133,10 @@ def perturb(rng: Rng) -> Iterates:
     yield prop("size", "the variance of ε, and how many of 800,000 numbers are far from 0", {**inputs, "what": "size", "dim": 40, "radius": RADIUS},
                size_and_ends(1.0, 200, 4000),
                "Which distribution does ε have, and is something done to the numbers afterwards?")  # fmt: skip
+    vp, t, x0 = steep(rng), spread_times(rng, 3), rng.uniform(12.0, 20.0, (3, 2)) * rng.choice([-1, 1], (3, 2))
+    inputs = {**rates(vp), "what": "rest", "x0": x0, "t": t, "alpha": vp.alpha(t)[:, None], "sigma": vp.sigma(t)[:, None]}
+    yield prop("large", "nothing is left of x_t without α x₀ and σ ε where the data are large either", inputs, exact(np.zeros((3, 2)), atol=5e-5),
+               "Is something held back?")  # fmt: skip
 
 
 # --------------------------------------------------------------------------------------------------------- the samplers

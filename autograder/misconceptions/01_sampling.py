@@ -816,3 +816,38 @@ def chequerboard(n, generator=None):
 """,
     like="points-repeated",
 )
+answer(
+    "sampling.gaussian",
+    "jitter",
+    swap=[("torch.linalg.cholesky(cov)", "torch.linalg.cholesky(cov + 1e-3 * torch.eye(len(mean)))")],
+    says="""Wide Gaussians look right, a narrow one comes out far too wide: a small number is added to the variances. What is small beside 1 may be large
+    beside the covariance that you are given.""",
+    source="plausible: jitter for numerical stability, as for Gaussian processes",
+)
+answer(
+    "sampling.log_prob",
+    "narrow-direction-cut",
+    cell="""
+def gaussian_log_prob(x, mean, cov):
+    gap, precision = x - mean, torch.linalg.pinv(cov, rtol=1e-3, hermitian=True)
+    return -0.5 * (torch.einsum("ni,ij,nj->n", gap, precision, gap) + torch.logdet(cov) + len(mean) * math.log(2 * math.pi))
+""",
+    says="""Where a Gaussian is much narrower in one direction than in the others, that direction does not count in your distance: something takes its small
+    variance for zero.""",
+    source="PyTorch documentation: torch.linalg.pinv, rtol",
+)
+answer(
+    "sampling.mixture",
+    "weights-in-per-cent",
+    swap=[("torch.multinomial(weights, n, replacement=True, generator=generator)",
+           "torch.arange(len(weights)).repeat_interleave((100 * weights).round().long())\n    chosen = chosen[torch.randint(len(chosen), (n,), generator=generator)]")],
+    says="""A component of small weight never comes up: your weights seem to be rounded, to per cents or so.""",
+    source="plausible: a table to draw from",
+)
+answer(
+    "sampling.mixture_log_prob",
+    "small-weights-left-out",
+    swap=[("weights.log()", "torch.where(weights > 1e-3, weights, 0 * weights).log()")],
+    says="""A component of small weight is left out, also where it is the only one that counts. What does its own density make of a small weight there?""",
+    source="plausible: a threshold against log 0",
+)

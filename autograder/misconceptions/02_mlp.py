@@ -667,3 +667,11 @@ answer(
     says="""An activation stands between the embedding and the layer behind it. What does the formula for e apply to the embedding, and in which order?""",
     source="Ho et al. 2020's code: nonlinearity(temb) in the residual blocks",
 )
+answer(
+    "mlp.init",
+    "truncated-at-two",
+    swap=[("nn.init.normal_(module.weight, 0.0, math.sqrt(2 / module.in_features))", "nn.init.trunc_normal_(module.weight, std=math.sqrt(2 / module.in_features))")],
+    says="""Layers with many inputs look right; in one with two inputs no weight is beyond ±2, and the variance is too small. The function you use cuts off at
+    fixed numbers, however wide the distribution is.""",
+    source="PyTorch documentation: trunc_normal_, a = -2, b = 2",
+)

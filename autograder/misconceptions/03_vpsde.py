@@ -1510,3 +1510,10 @@ answer(
     belongs to it?""",
     source="Ho et al. 2020: ᾱ in the place of α",
 )
+answer(
+    "vpsde.perturb",
+    "clamped",
+    swap=[("    return x_t, eps", "    return x_t.clamp(-5, 5), eps")],
+    says="""Where the data are large, x_t is held back at a fixed number, so it does not fit its noise any more. Data may lie anywhere.""",
+    source="plausible: to keep a network's inputs in range",
+)

@@ -2316,3 +2316,64 @@ answer(
     says="""Your x_0 never leaves the interval from -1 to 1. Samplers for images clip like this, since pixels end there; x_0 here may be any number.""",
     source="Ho et al. 2020's code: clip_denoised",
 )
+answer(
+    "ddpm.betas",
+    "always-rising",
+    swap=[("return torch.linspace(first, last, T)", "return torch.linspace(min(first, last), max(first, last), T) if T > 1 else torch.tensor([first])"),
+          ("return torch.linspace(first**0.5, last**0.5, T) ** 2", "return linear_betas(T, first**0.5, last**0.5) ** 2")],
+    says="""A schedule that is asked to fall from first to last rises. The two arguments are the ends, in this order.""",
+    source="plausible: a guard",
+)
+answer(
+    "ddpm.normalize",
+    "kept-from-the-first-call",
+    swap=[("def statistics(train):", "def statistics(train, known={}):"),
+          ("    return train.mean(0), train.std(0)", "    return known.setdefault(train.shape[1], (train.mean(0), train.std(0)))")],
+    says="""The second data set gets the statistics of the first one: something is kept from an earlier call. When is the value of a default argument made?""",
+    source="Python documentation: mutable default arguments",
+)
+answer(
+    "ddpm.normalize",
+    "outliers-cut",
+    swap=[("return (x - mean) / std", "return ((x - mean) / std).clamp(-5, 5)")],
+    says="""Rows that are far out are held back at a fixed number, so they do not come back on the way back. Normalising moves and scales, nothing else.""",
+    source="plausible: a guard against outliers",
+)
+answer(
+    "ddpm.noise_predictor",
+    "x-cut-off",
+    swap=[("torch.cat([x, t[:, None].to(x.dtype)], dim=1)", "torch.cat([x.detach(), t[:, None].to(x.dtype)], dim=1)")],
+    says="""The answers are right, but no gradient reaches x. Where is it cut off from the result?""",
+    source="plausible",
+)
+answer(
+    "ddpm.noise_predictor",
+    "layer-made-once",
+    cell="""
+class NoisePredictor(nn.Module):
+    def __init__(self, middle=nn.Linear(128, 128)):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(2, 128), nn.Tanh(), middle, nn.Tanh(), nn.Linear(128, 1))
+
+    def forward(self, x, t):
+        return self.layers(torch.cat([x, t[:, None].to(x.dtype)], dim=1))
+""",
+    says="""Two networks have weights in common, so that training one changes the other. When is each of your layers made: with the class, or with each network?""",
+    source="Python documentation: mutable default arguments",
+)
+answer(
+    "ddpm.loss",
+    "strata-too-short",
+    swap=[("torch.randint(1, self.T + 1, (len(x0),), generator=generator)",
+           "(torch.randperm(len(x0), generator=generator) * (width := max(self.T // len(x0), 1)) + torch.randint(width, (len(x0),), generator=generator)) % self.T + 1")],
+    says="""In batches with fewer rows than steps the last steps never come up: your parts of the range are all of the same whole length, and T is not always a
+    multiple of it.""",
+    source="plausible: stratified times",
+)
+answer(
+    "ddpm.loss",
+    "switched-to-train-mode",
+    swap=[("    t = torch.randint(1,", "    self.train()\n    t = torch.randint(1,")],
+    says="""Your loss puts the network into train mode. Whoever measures a validation loss has put it into eval mode before, and finds it changed.""",
+    source="plausible",
+)

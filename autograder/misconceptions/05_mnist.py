@@ -2120,3 +2120,26 @@ answer(
     your norm go?""",
     source="plausible: a norm of one's own",
 )
+answer(
+    "mnist.add_noise",
+    "offset-noise",
+    swap=[("noise = torch.randn_like(x)", "noise = torch.randn_like(x) + 0.1 * torch.randn_like(x[..., :1, :1])")],
+    says="""The pixels of an image have a part of their noise in common, so that its mean brightness is noisy too. That helps some models to make dark pictures; here
+    every number is independent of the others.""",
+    source="Guttenberg 2023: diffusion with offset noise",
+)
+answer(
+    "mnist.predict_x0",
+    "division-held-back",
+    swap=[("/ alpha_bar.sqrt()", "/ alpha_bar.sqrt().clamp(min=0.05)")],
+    says="""Where hardly anything is left of the image, your x_0 from predicted noise is too small: what you divide by is kept from getting small. It is never 0; and
+    if x_0 is too large, that is what the cut is for.""",
+    source="plausible: the epsilon habit",
+)
+answer(
+    "train.ema",
+    "decay-of-the-class",
+    swap=[("        self.decay = decay", "        EMA.decay = decay")],
+    says="""A second average with another decay changes the first one's: the number is kept where all objects of the class see it.""",
+    source="Python documentation: class and instance variables",
+)

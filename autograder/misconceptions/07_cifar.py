@@ -864,3 +864,51 @@ def power_spectrum(x):
     corner; they are the same only for even N.""",
     source="numpy documentation: fftshift and ifftshift",
 )
+answer(
+    "cifar.update_average",
+    "real-buffers-averaged",
+    swap=[("mine.copy_(its)", "mine.copy_(keep * mine + (1 - keep) * its if mine.is_floating_point() else its)")],
+    like="buffers-averaged",
+)
+answer(
+    "cifar.flip",
+    "itself-if-nothing-is-mirrored",
+    swap=[("    return torch.where", "    if not heads.any():\n        return x\n    return torch.where")],
+    says="""When no image is mirrored, x itself comes back and not a new tensor: who changes the result then changes the data.""",
+    source="plausible: an early return",
+)
+answer(
+    "cifar.held_out_loss",
+    "one-entry-per-time",
+    cell="""
+def held_out_loss(network, x, noise, times, part=250):
+    mode = network.training
+    network.eval()
+    losses = {}
+    with torch.no_grad():
+        for time in dict.fromkeys(times):
+            losses[time] = 0.0
+            for some, its in zip(x.split(part), noise.split(part), strict=True):
+                out = network(noisy(some, its, time), torch.full((len(some),), time))
+                losses[time] += (out - velocity(some, its, time)).square().sum().item()
+    network.train(mode)
+    return torch.tensor(list(losses.values())) / x.numel()
+""",
+    says="""A time that stands twice in the list has one entry in your result. There are K times, and K numbers are asked for.""",
+    source="plausible: a dictionary",
+)
+answer(
+    "cifar.large_step",
+    "first-group-only",
+    swap=[("nn.utils.clip_grad_norm_(network.parameters(), max_norm)", "nn.utils.clip_grad_norm_(optimizer.param_groups[0][\"params\"], max_norm)")],
+    says="""With an optimizer whose parameters are in several groups, the norm is that of the first group, and only that is cut. It is the whole network's gradient
+    that counts.""",
+    source="plausible",
+)
+answer(
+    "cifar.update_average",
+    "buffers-shared",
+    swap=[("        mine.copy_(its)", "        mine.data = its.data")],
+    says="""The average's buffers are the network's own tensors from now on, and change with them. Which assignment copies numbers, and which only a name?""",
+    source="plausible",
+)

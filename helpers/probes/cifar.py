@@ -56,6 +56,10 @@ def flip(case: SimpleNamespace, function: Any) -> Any:
             outs.append(tensor(function(mine), x.shape))
             changed |= not torch.equal(mine, x)
         return [float(changed), float(any(out.dtype != x.dtype for out in outs))]
+    if case.what == "new":  # does a change of what comes back change what went in?
+        ins = [x.clone() for _ in range(int(case.calls))]
+        outs = [tensor(function(mine), x.shape) for mine in ins]
+        return float(any(mine.data_ptr() == out.data_ptr() for mine, out in zip(ins, outs, strict=True)))
     calls = zip(range(int(case.calls)), turns(), strict=False)
     seen = torch.stack([flipped(x, function(x.clone(), **given)) for _, given in calls])
     if case.what != "shares":  # is there an image upside down, one turned, another one that is neither mirrored nor itself?
@@ -134,6 +138,10 @@ def update_average(case: SimpleNamespace, function: Any) -> Any:
         seen.append(numbers(average))
     if case.what == "buffers":
         return [average.count.item(), average.scale.item()]
+    if case.what == "apart":
+        network.count += 5
+        network.scale += 5.0
+        return [average.count.item(), average.scale.item()]
     if case.what == "network":  # and whether the average now has gradients, and the network none
         wrong = [any(p.requires_grad for p in average.parameters()), not all(p.requires_grad for p in network.parameters())]
         return [*numbers(network).tolist(), *map(float, wrong)]
@@ -147,6 +155,8 @@ def large_step(case: SimpleNamespace, function: Any) -> Any:
     network = Line(case.start, most=part)
     if case.optimizer == "momentum":
         optimizer = torch.optim.SGD(network.parameters(), lr=float(case.lr), momentum=0.5)
+    elif case.optimizer == "groups":
+        optimizer = torch.optim.SGD([{"params": [one]} for one in network.parameters()], lr=float(case.lr))
     else:
         optimizer = torch.optim.SGD(network.parameters(), lr=float(case.lr))
     if case.what == "stale":

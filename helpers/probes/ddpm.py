@@ -76,6 +76,8 @@ def _rows(result: Any, n: int) -> np.ndarray:
 def normalize(case: SimpleNamespace, statistics: Any, normalize: Any, denormalize: Any) -> Any:
     """The statistics of some data, numbers in new units, or what a second call gives and whether the inputs are unchanged."""
     if case.what == "statistics":
+        if hasattr(case, "before"):
+            statistics(case.before)
         mean, std = (tensor(part) for part in need(statistics(case.x), 2, "mean, std"))
         width = case.x.shape[1]
         if not mean.shape == std.shape == (width,):
@@ -257,7 +259,8 @@ def _load(model: Any, case: SimpleNamespace) -> None:
 @probe("ddpm.noise_predictor")
 def noise_predictor(case: SimpleNamespace, cls: Any) -> Any:
     """The network's answers with given weights ("out"), how many numbers it learns ("count"), whether its answers repeat
-    themselves ("again"), whether all weights get gradients ("grad") and whether fresh weights differ ("fresh")."""
+    themselves ("again"), whether all weights get gradients ("grad"), whether fresh weights differ ("fresh"), and whether x gets none or
+    two networks share some ("own")."""
     model = cls()
     x, t = case.x, case.t.round().long()
     model(x, t)
@@ -268,6 +271,12 @@ def noise_predictor(case: SimpleNamespace, cls: Any) -> Any:
         units = torch.stack([*parts["columns"], parts["bias"][0]], dim=1)
         full = torch.linalg.matrix_rank(parts["middle"][0]) > WIDTH // 2
         return [float(len(units.unique(dim=0)) == WIDTH), float(full)]
+    if case.what == "own":
+        _load(model, case)
+        x.requires_grad_()
+        tensor(model(x, t)).sum().backward()
+        mine, others = ({id(parameter) for parameter in network.parameters()} for network in (model, cls()))
+        return [float(x.grad is None or not bool(x.grad.any())), float(bool(mine & others))]
     _load(model, case)
     out = tensor(model(x, t))
     if case.what == "again":

@@ -93,6 +93,13 @@ def losses(case: SimpleNamespace, cls: Any, method: str) -> Any:
     network = Steps(case.theta)
     made = process(case, cls, network)
     call = getattr(made, method)
+    if case.what == "mode":
+        found = []
+        for training in (False, True):
+            made.train(training)
+            call(case.rows)
+            found.append(float(made.training != training or network.training != training))
+        return found
     if case.what in ("again", "new"):
         return comes_again(
             case.what, lambda **given: torch.stack([tensor(call(case.rows, **given)) for _ in range(case.count)])

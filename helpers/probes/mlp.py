@@ -193,7 +193,7 @@ PLACES = {"first": lambda net: net[0], "inner": lambda net: net[1][0], "deep": l
 @probe("mlp.init")
 def init(case: SimpleNamespace, initialise: Any) -> Any:
     """The weights of two networks side by side ("weights") or of the layers of one ("layers"), the rank of a weight matrix ("rank"), biases and the parameters of
-    other modules ("others", "embedding"), gradients ("grad"), or the mean squares of a large layer's weights ("large")."""
+    other modules ("others", "embedding"), gradients ("grad"), the mean squares of a large layer's weights ("large"), or the weights of a layer of few inputs."""
     import torch
 
     from helpers.probes.vpsde import mean_squares
@@ -202,6 +202,10 @@ def init(case: SimpleNamespace, initialise: Any) -> Any:
         network = torch.nn.Sequential(torch.nn.Linear(case.wide, case.wide))
         initialise(network)
         return mean_squares(network[0].weight, case.wide, case.radius)
+    if case.what == "few":
+        network = torch.nn.Sequential(torch.nn.Linear(2, case.many))
+        initialise(network)
+        return network[0].weight
     networks = [_Nested(case), _Nested(case)]
     for network in networks:
         for parameter in network.parameters():  # numbers that nobody would draw, to see which are left as they were

@@ -190,7 +190,7 @@ def betas(case: SimpleNamespace, make_betas: Any) -> Any:
 def add_noise(case: SimpleNamespace, cls: Any) -> Any:
     """The noise, its sum with the noisy images, or what is left of these when images and noise are taken out."""
     x, t = tiled(case.x, case), case.t.round().long()
-    if case.what in ("sum", "noise", "far", "size"):  # one image for every t, many times over
+    if case.what in ("sum", "noise", "far", "size", "whole"):  # one image for every t, many times over
         x, t = x.expand(case.n, *x.shape[1:]).contiguous(), t.repeat(case.n // len(t))
     made = process(case, cls, Constant(torch.zeros(1)), x.shape[1:])
     held = [x, t, made.betas, made.alpha_bar]
@@ -203,6 +203,8 @@ def add_noise(case: SimpleNamespace, cls: Any) -> Any:
         return changed(before, held)
     if case.what in ("far", "size"):
         return tails(case, noise) if case.what == "far" else mean_squares(noise)
+    if case.what == "whole":
+        return noise.flatten(1).sum(1, keepdim=True) / noise[0].numel() ** 0.5
     if case.what == "rest":
         a, s = case.signal.reshape(-1, 1, 1, 1), case.spread.reshape(-1, 1, 1, 1)
         return (noisy - a * x - s * noise).abs().flatten(1).amax(1)

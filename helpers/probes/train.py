@@ -46,6 +46,8 @@ def ema(case: SimpleNamespace, cls: Any) -> Any:
     network.append(nn.Linear(1, 1) if case.what != "forward" else nn.Linear(2, 1, bias=False))
     put(network, case.values[0])
     average = cls(network) if case.what == "default" else cls(network, float(case.decay))
+    if case.what == "two":
+        cls(network, 0.5 * float(case.decay)).update(put(copy.deepcopy(network), -case.values[1]))
     if case.what == "start":  # before and after the network moves on
         first = flat(average.network)
         return torch.stack([first, flat((put(network, case.values[1]), average)[1].network)])
