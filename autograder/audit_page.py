@@ -34,7 +34,8 @@ a wrong name.
 
 A deterministic output is compared up to rounding and cannot fail by chance. Each statistical comparison has its own bound on the probability of failing a
 right answer, at most {alarm:g} (`helpers/judge.py` says how it is reached). A whole course has {comparisons:,} of them, so the probability that a student whose
-answers are all right loses a point anywhere in the course is at most {bound:.1e}.
+answers are all right loses a point anywhere in the course is at most {bound:.1e}. These bounds know of chance, not of rounding or of inputs that happen to be
+special: for that `make test-full` judges the references with 1,000 sets of items (`python -m autograder audit --right-only --seeds 1000`: all right answers).
 
 | task | frequencies of laws | of pairs of rows | means of draws | other bounds | at most |
 | --- | --- | --- | --- | --- | --- |
