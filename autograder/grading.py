@@ -203,10 +203,11 @@ def _judge_answer(
 ) -> tuple[Verdict, bool]:
     """The verdict, and whether it would be the same another time."""
     item, public = _secret_item(task, index), public_items()[task]
-    used, start = runner.used, time.perf_counter()
+    before, start = runner.used, time.perf_counter()
     observations = runner.observe(task, item, answer, carried)
-    used, clock = runner.used - used, time.perf_counter() - start
+    clock = time.perf_counter() - start
     late = any(seen.get("failed") in LATE for seen in observations.values())
+    used = runner.used - before if late else 0.0
     sure = not late or (used >= WHOLE * runner.seconds and (again or clock <= UNHINDERED * used))
     try:
         verdict = judge(task, item, observations)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import select
 import signal
 import socket
 import struct
@@ -50,11 +52,12 @@ class Runner:
 
     def __init__(self, seconds: float = SECONDS, caged: bool | None = None) -> None:
         self.seconds = seconds
-        self.used = 0.0
-        """Seconds of computing of all answers' processes so far, the given cells and the probe's calls included."""
+        self._used, self._unread = 0.0, False  # whether there is a report on the last answer's process that we have not read
         self._caged = caged
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
+        self._next: socket.socket | None = None
+        """To the process for the next answer, which gets ready while the numbers of the last one are compared."""
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> Runner:
@@ -65,6 +68,10 @@ class Runner:
 
     def close(self) -> None:
         """End the worker."""
+        if self._next is not None:
+            self._next.close()
+            self._next = None
+        self._unread = False
         if self._control is not None:
             self._control.close()
             self._control = None
@@ -99,13 +106,12 @@ class Runner:
         """The reply to one request, over a socket that is used for it alone; or a sentence that says why there is none."""
         if self._process is None or self._process.poll() is not None:
             self._start()
-        ours, theirs = socket.socketpair()
-        with ours:
-            try:
-                with theirs:
-                    socket.send_fds(self._control, [b"!"], [theirs.fileno()])
-                reply = failure = None
-                there = True
+        reply = failure = None
+        there, status = True, 0
+        try:
+            self._read_report()
+            ours, self._next = self._next or self._connect(), None
+            with ours:
                 try:
                     reply = _talk(ours, message, PATIENCE * self.seconds + 5.0)
                 except _NotThere:
@@ -114,17 +120,41 @@ class Runner:
                     failure = f"did not finish within {self.seconds:g} s and had to be stopped"
                 except _TooLarge:
                     failure = "returned far more numbers than asked for"
-                ours.close()
-                self._control.sendall(END)
-                status, used = struct.unpack(REPORT, self._control.recv(struct.calcsize(REPORT), socket.MSG_WAITALL))
-            except (OSError, struct.error):
-                reason = self._last_words()
-                self.close()
-                raise WorkerDied(f"the grading worker ended; no answer was judged by it{reason}") from None
-            if not there:
-                raise WorkerDied("no process could be set up for an answer; see docs/security.md on testing the sandbox")
-        self.used += used
+            self._control.sendall(END)
+            self._unread = True
+            self._next = self._connect()
+            if reply is None:
+                status = self._read_report()
+        except (OSError, struct.error):
+            reason = self._last_words()
+            self.close()
+            raise WorkerDied(f"the grading worker ended; no answer was judged by it{reason}") from None
+        if not there:
+            raise WorkerDied("no process could be set up for an answer; see docs/security.md on testing the sandbox")
         return failure or reply or f"ran in a process that ended without a result ({_how(status)})"
+
+    @property
+    def used(self) -> float:
+        """Seconds of computing of all answers' processes so far, the given cells and the probe's calls included."""
+        with contextlib.suppress(OSError, struct.error):
+            self._read_report()
+        return self._used
+
+    def _read_report(self) -> int:
+        """How the last answer's process ended; 0 if we know already. It is asked for late: meanwhile its numbers can be compared."""
+        status = 0
+        if self._unread:
+            self._unread = False
+            status, used = struct.unpack(REPORT, self._control.recv(struct.calcsize(REPORT), socket.MSG_WAITALL))
+            self._used += used
+        return status
+
+    def _connect(self) -> socket.socket:
+        """Our end of a socket to a process for one answer, which the worker now sets up."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            socket.send_fds(self._control, [b"!"], [theirs.fileno()])
+        return ours
 
     def _start(self) -> None:
         """Start a worker, and wait until it is warm."""
@@ -173,7 +203,7 @@ def request(
 def _talk(ours: socket.socket, message: bytes, seconds: float) -> bytes | None:
     """Send a request once the process for it is there; its whole reply, or None if it ended before it had written one."""
     ours.settimeout(START)
-    if ours.recv(1) != READY:
+    if ours.recv(1) != READY or _ended(ours):
         raise _NotThere
     deadline = time.monotonic() + seconds
     try:
@@ -184,6 +214,11 @@ def _talk(ours: socket.socket, message: bytes, seconds: float) -> bytes | None:
         return _receive(ours, size, deadline)
     except (ConnectionError, EOFError):
         return None
+
+
+def _ended(ours: socket.socket) -> bool:
+    """Whether the process at the other end, which says nothing unasked, is gone."""
+    return bool(select.select([ours], [], [], 0)[0])
 
 
 def _receive(ours: socket.socket, size: int, deadline: float) -> bytes:

@@ -10,6 +10,7 @@ memory that the next answer's process is forked from. The keeper ends that proce
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import resource
@@ -74,6 +75,8 @@ def warm() -> None:
     torch.ones(64).half().float()  # torch asks for the kind of processor once, in /proc, which answers do not have
     torch.nn.functional.linear(torch.ones(4, 4).bfloat16(), torch.ones(4, 4).bfloat16())
     probes.load()
+    gc.collect()
+    gc.freeze()  # what is here is here to stay: an answer's process need not look through it, and so copy it
 
 
 def keep(control: socket.socket, connection: int, caged: bool) -> None:
@@ -160,8 +163,11 @@ def run(request: dict[str, Any]) -> dict[str, Observation]:
             found.update(probes.observe(task, item, objects, request["seconds"]))
 
     def execute(source: str, name: str) -> None:
-        code = TransformerManager().transform_cell(source)
-        exec(compile(code, f"<{name}>", "exec"), space)
+        try:
+            code = compile(source, f"<{name}>", "exec")
+        except (SyntaxError, ValueError):  # not plain Python: magics, or a mistake
+            code = compile(TransformerManager().transform_cell(source), f"<{name}>", "exec")
+        exec(code, space)
 
     try:
         with probes.quiet(), probes.time_limit(request["seconds"]):
