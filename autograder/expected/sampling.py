@@ -99,7 +99,7 @@ def single_rows(rng: np.random.Generator, inputs: dict, target: Any, calls: int)
 
 def never_twice(name: str, inputs: dict, d: int, n: int, calls: int) -> Property:
     """No row of some calls comes a second time. (Two of 500 rows of float32 numbers on the board agree with a probability below 1e-9.)"""
-    return prop(name, f"{calls:,} calls of n = {n}: no row comes a second time (rows that do)",
+    return prop(name, f"{calls:,} calls of n = {n}: no row comes a second time (1 if one does)",
                 {**inputs, "view": "twice", "n": n, "d": d, "calls": calls}, exact(0.0), INDEPENDENT)  # fmt: skip
 
 

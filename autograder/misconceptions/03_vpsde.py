@@ -1479,15 +1479,6 @@ answer(
     source="plausible: the running mean of many training scripts",
 )
 answer(
-    "vpsde.train_loop",
-    "windows",
-    swap=[("rows = torch.randint(len(data), (batch_size,), generator=generator)",
-           "first = torch.randint(max(1, len(data) - batch_size + 1), (1,), generator=generator).item()\n        rows = slice(first, first + batch_size)")],
-    says="""A batch is a piece of neighbouring rows. Where data are sorted that is one kind of row only, and the first and last rows hardly ever come. Each
-    row of a batch is drawn on its own.""",
-    source="plausible: the batches of a language model",
-)
-answer(
     "vpsde.traj",
     "steps-left-to-heun",
     swap=[("flow.sample_ode(1000, 2, steps=200)", "flow.sample_heun(1000, 2)")],

@@ -16,7 +16,7 @@ def _collect(case: SimpleNamespace, draw: Callable[..., Any]) -> Any:
 
     "rows" is the one call itself, "calls" the rows of many calls one below the other, "means" the mean row of each call,
     "near" the first `case.keep` rows within `case.radius` of `case.centre`, "again" the share of numbers that two calls with one
-    generator have in common, "twice" how many of the rows of many calls are not the only ones of their kind.
+    generator have in common, "twice" whether some of the rows of many calls are not the only ones of their kind.
     """
     if case.view == "rows":
         return draw(case.n)
@@ -37,7 +37,7 @@ def _collect(case: SimpleNamespace, draw: Callable[..., Any]) -> Any:
         odd = sorted(shapes - {(case.n, case.d)})[0]
         raise WrongType(f"returned the shape {list(odd)} for n = {case.n} and d = {case.d}")
     if case.view == "twice":
-        return float((np.unique(np.concatenate(calls), axis=0, return_counts=True)[1] > 1).sum())
+        return float(len(np.unique(np.concatenate(calls), axis=0)) < case.n * case.calls)
     return np.concatenate(calls) if case.view == "calls" else np.stack(calls).mean(1)
 
 

@@ -201,7 +201,7 @@ def perturb(case: SimpleNamespace, cls: Any) -> Any:
     """The noise, or what is left of x_t when data and noise are taken out."""
     if case.what == "sum":
         x0, t = case.point.repeat(case.n, 1), case.t.repeat(case.n // len(case.t))
-    elif case.what == "rest":
+    elif case.what in ("rest", "large"):
         x0, t = case.x0, case.t
     else:
         x0, t = torch.ones(case.n, case.dim), torch.linspace(0.1, 0.9, case.n)
@@ -221,7 +221,8 @@ def perturb(case: SimpleNamespace, cls: Any) -> Any:
             raise WrongType(f"returned {name} of shape {list(value.shape)} for x0 of shape {list(x0.shape)}")
     if case.what == "sum":
         return x_t + eps
-    return torch.addcmul(torch.addcmul(x_t, eps, -case.sigma), x0, -case.alpha)
+    rest = torch.addcmul(torch.addcmul(x_t, eps, -case.sigma), x0, -case.alpha)
+    return (rest.abs() > 1e-4).float() if case.what == "large" else rest
 
 
 # --------------------------------------------------------------------------------------------------------- the samplers
