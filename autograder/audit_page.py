@@ -19,7 +19,7 @@ runs it; an answer counts as caught or named only if it was with every one of th
 
 {table}
 
-* *caught*: a known mistake got no points. *named*: it was called by its own name.
+* *caught*: a known mistake got no points. *named*: it was called by its own name, or by that of the same mistake in other code, with the same sentence.
 * *left out*: the mistake's entry was taken out of the bank. Then it must be caught and called unknown; the column counts those that got the name
   of another mistake.
 * *pairs*: two known mistakes in one answer. They must be caught, and never be called by the name of a third.
