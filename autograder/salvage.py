@@ -41,7 +41,7 @@ def salvage(submitted: nbformat.NotebookNode, pristine: nbformat.NotebookNode) -
         if taken.versions > 1:
             notes.append(f"{name} was answered in {taken.versions} cells; the last one counts.")
         if taken.cells:
-            slot.source = taken.source if slot.cell_type == "code" else feedback.harmless(taken.source)
+            slot.source = _unmerged(taken.source, pristine) if slot.cell_type == "code" else feedback.harmless(taken.source)
             if slot.cell_type == "code":
                 slot.outputs = taken.cells[-1].get("outputs", [])
         elif submitted.cells:
@@ -117,6 +117,15 @@ def _answer(
             return _Taken(joined, tuple(level), 1)
     level = next((level for level in (found[0], found[1], found[3]) if level), [])
     return _Taken(level[-1].source if level else "", tuple(level), len({cell.source for cell in level}))
+
+
+def _unmerged(source: str, pristine: nbformat.NotebookNode) -> str:
+    """An answer without the course's own cells that were merged into it: they run in their places, and may need what is not there yet."""
+    for cell in pristine.cells:
+        given, lines = cell.source.strip(), cell.source.strip().count("\n")
+        if cell.cell_type == "code" and not _nbgrader(cell).get("solution") and lines and given in source:
+            source = f"\n{source}\n".replace(f"\n{given}\n", "\n" * (lines + 2))[1:-1]
+    return source
 
 
 def _without_the_rest(source: str, wanted: Set[str], slots: dict[str, nbformat.NotebookNode]) -> str:

@@ -27,8 +27,8 @@ def answers(notebook) -> dict[str, str]:
     return {c.metadata.nbgrader.grade_id: c.source for c in notebook.cells if c.metadata.get("nbgrader", {}).get("solution")}
 
 
-def right() -> dict[str, str]:
-    return {course.grade_id(task): source for task, source in reference(NAME).items()}
+def right(name: str = NAME) -> dict[str, str]:
+    return {course.grade_id(task): source for task, source in reference(name).items()}
 
 
 def filled(blank):
@@ -84,6 +84,17 @@ def test_answers_are_found_by_what_they_define_when_banner_and_metadata_are_gone
     for number, cell in enumerate(mine.cells):
         cell["id"], cell["metadata"] = f"x{number}", nbformat.from_dict({})
     assert answers(salvage.salvage(mine, pristine)).items() >= wanted.items()
+
+
+@pytest.mark.parametrize("name", course.assignment_names())
+def test_cells_of_the_course_that_were_merged_into_an_answer_are_not_run_with_it(name):
+    pristine = nbformat.read(REPOSITORY / "notebooks" / name / f"{name}.ipynb", as_version=4)
+    mine = fill(copy.deepcopy(pristine), reference(name))
+    given = [c for c in pristine.cells if c.cell_type == "code" and not c.metadata.get("nbgrader") and "\n" in c.source]
+    for number, cell in enumerate(c for c in mine.cells if c.metadata.get("nbgrader", {}).get("grade_id") in right(name)):
+        cell.source = f"{given[number % len(given)].source}\n\n{cell.source}\n{given[-1 - number % len(given)].source}\n"
+    found = {task: source.strip() for task, source in answers(salvage.salvage(mine, pristine)).items()}
+    assert found.items() >= {task: source.strip() for task, source in right(name).items()}.items()
 
 
 @pytest.mark.parametrize(("name", "task"), [("05_mnist", "train.ema"), ("07_cifar", "cifar.flip")])
