@@ -106,7 +106,7 @@ def _grade(folder: Path, environment: dict[str, str]) -> dict[str, float]:
         while process.poll() is None:
             for what, number in (
                 ("judging, the grading process", process.pid),
-                ("nbgrader", _child(process.pid, "nbgrader")),
+                ("nbgrader", _child(process.pid, "nbgraderapp")),
             ):
                 most[what] = max(most.get(what, 0.0), _peak(number))
             time.sleep(0.2)
@@ -116,10 +116,10 @@ def _grade(folder: Path, environment: dict[str, str]) -> dict[str, float]:
 
 
 def _child(parent: int, word: str) -> int:
-    """The child of a process with this word in its command; 0 if there is none."""
+    """The child of a process with this word somewhere in its command; 0 if there is none."""
     with contextlib.suppress(OSError):
         for number in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
-            if word in Path(f"/proc/{number}/cmdline").read_text().split("\0"):
+            if word in Path(f"/proc/{number}/cmdline").read_text():
                 return int(number)
     return 0
 

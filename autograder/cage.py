@@ -38,21 +38,31 @@ def leave_root() -> None:
         _call("prctl", PR_SET_DUMPABLE, 1, 0, 0, 0)  # else the next step may not write its own uid_map
 
 
-def separate() -> None:
-    """New namespaces for this process; its next child is process 1 of a process tree of its own."""
-    user, group = os.getuid(), os.getgid()
-    _call("unshare", NEW_USER | NEW_PID | NEW_IPC | NEW_NET | NEW_UTS)
-    Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
-    Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+def nest() -> int:
+    """Run the rest of this program as process 1 of a process tree of its own, in which it may make more of them.
+
+    Returns:
+        A descriptor of that tree, for `new_tree`.
+    """
+    _new_user(NEW_PID)
+    child = os.fork()
+    if child:  # does nothing but wait, with nothing in its memory
+        os._exit(abs(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])))
+    return os.open("/proc/self/ns/pid", os.O_RDONLY)
+
+
+def new_tree(ours: int) -> None:
+    """The next child of this process is process 1 of a process tree of its own, below `ours`."""
+    _call("setns", ours, NEW_PID)  # else it would become part of the last one
+    _call("unshare", NEW_PID)
 
 
 def confine() -> None:
-    """In that child: its own scratch folder, no /proc, limits, and no capabilities any more."""
+    """In that child: namespaces of its own, a scratch folder, no /proc, limits, and no capabilities any more."""
     Path("/proc/self/oom_score_adj").write_text("1000")  # if memory runs out, this process is the one to go
+    _new_user(NEW_NS | NEW_IPC | NEW_NET | NEW_UTS)
     with contextlib.suppress(OSError):  # read-only where the grader is root
         Path("/proc/sys/user/max_user_namespaces").write_text("0")
-    _call("unshare", NEW_NS)
     _tmpfs(SCRATCH, f"size={MAX_SCRATCH},nr_inodes=5000,mode=0700")
     if not any(
         place.startswith("/tmp/") for place in (*sys.path, sys.executable)
@@ -66,6 +76,15 @@ def confine() -> None:
     _drop_capabilities()
 
 
+def _new_user(flags: int) -> None:
+    """New namespaces, and a user namespace that they belong to, with this process's user and group alone."""
+    user, group = os.getuid(), os.getgid()
+    _call("unshare", NEW_USER | flags)
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+    Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+
+
 def limit() -> None:
     """Limits on memory, processes, files and their size."""
     limits = {"DATA": MAX_MEMORY, "FSIZE": MAX_FILE, "NOFILE": MAX_FILES, "CORE": 0}
@@ -76,16 +95,11 @@ def limit() -> None:
 
 
 def memory_in_use() -> int:
-    """Bytes of memory of all answers' processes that this one sees: everything but itself, its parent and the first.
-
-    What a process had when it was forked, it shares with this one; that does not count.
-    """
-    ours, total = {1, os.getpid(), os.getppid()}, 0
-    shared = _resident("self")
-    for entry in os.listdir("/proc"):
-        if entry.isdigit() and int(entry) not in ours:
-            with contextlib.suppress(OSError):
-                total += max(0, _resident(entry) - shared)
+    """Bytes of memory that all processes in the sandbox have together and do not share with this one, from which they are forked."""
+    shared, total = _resident("self"), 0
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            total += max(0, _resident(entry) - shared)
     return total
 
 
@@ -120,7 +134,7 @@ def _call(name: str, *arguments: object) -> None:
 def main() -> None:
     """Do all of it once, and say what does not work: the test that `sandbox.problem` runs."""
     leave_root()
-    separate()
+    new_tree(nest())
     child = os.fork()
     if child == 0:
         try:

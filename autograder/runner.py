@@ -54,10 +54,11 @@ class Runner:
         self.seconds = seconds
         self._used, self._unread = 0.0, False  # whether there is a report on the last answer's process that we have not read
         self._caged = caged
+        self._served = False  # whether the last worker came to serve
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._next: socket.socket | None = None
-        """To the process for the next answer, which gets ready while the numbers of the last one are compared."""
+        """To the process for the next answer, which gets ready while the last one runs."""
         self._scratch: tempfile.TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> Runner:
@@ -94,7 +95,12 @@ class Runner:
         try:
             result = self._ask(message)
         except WorkerDied:
-            result = self._ask(message)  # once more with a new worker; a second death is reported
+            try:
+                result = self._ask(message)  # once more with a new worker
+            except WorkerDied:
+                if not self._served or self._in_cage():
+                    raise
+                result = "ended the grading worker, twice"  # which it can reach where there is no sandbox
         if isinstance(result, bytes):
             try:
                 return unpack(result, [prop["name"] for prop in item["properties"]])
@@ -109,8 +115,8 @@ class Runner:
         reply = failure = None
         there, status = True, 0
         try:
-            self._read_report()
             ours, self._next = self._next or self._connect(), None
+            self._next = self._connect()
             with ours:
                 try:
                     reply = _talk(ours, message, PATIENCE * self.seconds + 5.0)
@@ -120,9 +126,9 @@ class Runner:
                     failure = f"did not finish within {self.seconds:g} s and had to be stopped"
                 except _TooLarge:
                     failure = "returned far more numbers than asked for"
+            self._read_report()
             self._control.sendall(END)
             self._unread = True
-            self._next = self._connect()
             if reply is None:
                 status = self._read_report()
         except (OSError, struct.error):
@@ -159,9 +165,9 @@ class Runner:
     def _start(self) -> None:
         """Start a worker, and wait until it is warm."""
         self.close()
-        caged = sandbox.in_use() if self._caged is None else self._caged
+        self._served = False
         self._scratch = tempfile.TemporaryDirectory(prefix="diffusion-labs-")
-        command, environment = (sandbox.command(), {}) if caged else sandbox.bare_command()
+        command, environment = (sandbox.command(), {}) if self._in_cage() else sandbox.bare_command()
         self._control, theirs = socket.socketpair()
         with theirs, Path(self._scratch.name, "stderr").open("wb") as stderr:
             self._process = subprocess.Popen(
@@ -177,6 +183,11 @@ class Runner:
             self._process.kill()
             self.close()
             raise WorkerDied(f"the grading worker did not start{reason}")
+        self._served = True
+
+    def _in_cage(self) -> bool:
+        """Whether the worker runs in the sandbox."""
+        return sandbox.in_use() if self._caged is None else self._caged
 
     def _last_words(self) -> str:
         """The end of what the worker wrote before it was ready, for an error's text."""

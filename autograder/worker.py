@@ -1,10 +1,11 @@
 """The process in which student code runs while grading. It holds no expected value, no key and no other student's work.
 
-`python -m autograder.worker` imports torch and the probes once, then serves: for every task, the grader passes it one end of a
-new socket (stdin is the socket over which these ends come). It never reads from them itself. It forks a *keeper*, which
-forks the process for the answer; only that process reads the request, runs the notebook's cells in order, with reference
-answers for all tasks but the one being graded, then the probe, and writes the observations. So nothing of a request is in the
-memory that the next answer's process is forked from. The keeper ends that process and all it started when the grader says so.
+`python -m autograder.worker` imports torch and the probes once, then serves: for every answer, the grader passes it one end of a
+new socket (stdin is the socket over which these ends come). It never reads from them itself. It forks a process; only that one
+reads the request, runs the notebook's cells in order, with reference answers for all tasks but the one being graded, then the
+probe, and writes the observations. So nothing of a request is in the memory that the next answer's process is forked from. When
+the grader says so, the worker ends the eldest of its processes and all that it started, and reports how it ended. The grader asks
+for the next process before it sends a request to the last one, so that nobody waits for a fork.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ import struct
 import sys
 import tempfile
 import time
+from collections import deque
+from dataclasses import dataclass
 from typing import Any
 
 from autograder import cage
@@ -29,17 +32,19 @@ from helpers import probes
 from helpers.arrays import Observation, pack
 
 READY, END = b"+", b"."
-LOST, TOO_MUCH_MEMORY = 1000, 1001
-"""What a keeper reports besides exit codes (negative: the number of a signal)."""
+TOO_MUCH_MEMORY = 1001
+"""What is reported besides exit codes (negative: the number of a signal)."""
 REPORT = "<id"
-"""A keeper's report: how the process for an answer ended, and the seconds of computing that it took."""
+"""A report: how the process for an answer ended, and the seconds of computing that it took."""
 
 
 def main() -> None:
     """Serve requests until the grader closes its end of stdin; "--caged" says that we are in the sandbox."""
     caged = "--caged" in sys.argv
+    tree = -1
     if caged:
         cage.leave_root()
+        tree = cage.nest()
     warm()
     control = socket.socket(fileno=os.dup(0))
     null = os.open(os.devnull, os.O_RDWR)
@@ -47,21 +52,21 @@ def main() -> None:
         os.dup2(null, descriptor)
     os.close(null)
     control.sendall(READY)
+    started: deque[Child] = deque()
     while True:
+        while not select.select([control], [], [], 0.05 if caged and started else None)[0]:
+            if cage.memory_in_use() > cage.MAX_MEMORY:
+                started[0].end(TOO_MUCH_MEMORY)
         word, connections, _, _ = socket.recv_fds(control, 1, 1)
         if not word:
+            for child in started:
+                child.end()
             os._exit(0)  # nothing here is worth tidying up, and torch would take its time
-        if not connections:  # the END for a keeper that is gone
-            control.sendall(struct.pack(REPORT, LOST, 0.0))
-            continue
-        keeper = os.fork()
-        if keeper == 0:
-            keep(control, connections[0], caged)
-        os.close(connections[0])
-        os.waitpid(keeper, 0)
-        if caged:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(-1, signal.SIGKILL)  # whatever is left in the sandbox, whatever happened to the keeper
+        if connections:
+            started.append(start(control, connections[0], tree))
+            os.close(connections[0])
+        else:
+            control.sendall(started.popleft().report())
 
 
 def warm() -> None:
@@ -79,51 +84,57 @@ def warm() -> None:
     gc.freeze()  # what is here is here to stay: an answer's process need not look through it, and so copy it
 
 
-def keep(control: socket.socket, connection: int, caged: bool) -> None:
-    """Start the process for an answer, end it when the grader says so, and report how it ended. Never returns."""
-    try:
-        folder = cage.SCRATCH if caged else tempfile.mkdtemp(dir=".")
-        if caged:
-            cage.separate()
-        child = os.fork()
-        if child == 0:
-            serve(control, connection, folder, caged)
-        os.close(connection)
-        status = _watch(control, child, caged)
+@dataclass
+class Child:
+    """The process for an answer: its number, its folder (in the sandbox each has its own in the same place), and how it was ended."""
+
+    pid: int
+    folder: str = ""
+    status: int = 0
+
+    def end(self, status: int = 0) -> None:
+        """Kill it and all that it started; in the sandbox it is the first process of a tree, which ends with it."""
+        self.status = self.status or status
+        with contextlib.suppress(ProcessLookupError):
+            if not self.folder:
+                os.kill(self.pid, signal.SIGKILL)
+            else:
+                os.killpg(self.pid, signal.SIGKILL)
+
+    def report(self) -> bytes:
+        """End it; how it ended and the seconds of computing that it took."""
         time.sleep(0.002)  # a process that has just answered may end by itself
-        ended, code, used = os.wait4(child, os.WNOHANG)
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(child, signal.SIGKILL)
+        ended, code, used = os.wait4(self.pid, os.WNOHANG)
+        self.end()
         if not ended:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(child, signal.SIGKILL)
-            _, code, used = os.wait4(child, 0)
-        if not caged:
-            shutil.rmtree(folder, ignore_errors=True)
-        control.sendall(struct.pack(REPORT, status or os.waitstatus_to_exitcode(code), used.ru_utime + used.ru_stime))
-    finally:
-        os._exit(0)
+            _, code, used = os.wait4(self.pid, 0)
+        if self.folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        return struct.pack(REPORT, self.status or os.waitstatus_to_exitcode(code), used.ru_utime + used.ru_stime)
 
 
-def _watch(control: socket.socket, child: int, caged: bool) -> int:
-    """Wait for the grader's word. Returns TOO_MUCH_MEMORY if the answer's processes took more than they may together."""
-    status = 0
-    while not select.select([control], [], [], 0.05 if caged and not status else None)[0]:
-        if cage.memory_in_use() > cage.MAX_MEMORY:
-            os.kill(child, signal.SIGKILL)
-            status = TOO_MUCH_MEMORY
-    control.recv(1)
-    return status
+def start(control: socket.socket, connection: int, tree: int) -> Child:
+    """Fork the process for an answer; outside of the sandbox (no `tree`) with a folder that is its own."""
+    folder = "" if tree >= 0 else tempfile.mkdtemp(dir=".")
+    if not folder:
+        cage.new_tree(tree)
+    pid = os.fork()
+    if pid == 0:
+        serve(control, connection, folder)
+    if folder:
+        with contextlib.suppress(OSError):
+            os.setpgid(pid, pid)  # so that it can be ended before it has come to do so itself
+    return Child(pid, folder)
 
 
-def serve(control: socket.socket, connection: int, folder: str, caged: bool) -> None:
+def serve(control: socket.socket, connection: int, folder: str) -> None:
     """In the process for an answer: read the request, run it, write the observations. Never returns."""
     try:
-        os.setsid()
+        os.setpgid(0, 0)
         control.close()
         os.closerange(3, connection)
         os.closerange(connection + 1, 1024)
-        if caged:
+        if not folder:
             cage.confine()
         else:
             os.chdir(folder)

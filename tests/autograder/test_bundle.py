@@ -25,6 +25,7 @@ def test_the_bundle_is_clean_and_complete(files, tmp_path):
     assert not any(name.startswith(("autograder", "solutions", "tests")) for name in names)
 
 
+@pytest.mark.slow  # writes the bundle twice
 def test_the_bundle_repeats_itself(tmp_path):
     assert bundle.write(tmp_path / "a.zip").read_bytes() == bundle.write(tmp_path / "b.zip").read_bytes()
 

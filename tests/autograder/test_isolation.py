@@ -41,6 +41,13 @@ def test_deaths_cost_that_answer_only(runner, body, words):
     assert judge_answer(TASK, reference(), 0, runner).passed
 
 
+def test_a_worker_that_was_ended_costs_the_answer_that_could_reach_it():
+    with Runner(caged=False) as bare:
+        verdict = judge_answer(TASK, HEAD + "import os; os.kill(os.getppid(), 9); os._exit(0)", 0, bare)
+        assert not verdict.passed and "ended the grading worker" in verdict.sentence
+        assert judge_answer(TASK, reference(), 0, bare).passed
+
+
 @pytest.mark.parametrize(
     "body",
     ["while True: pass", "while True:\n        try:\n            while True: pass\n        except BaseException: pass"],

@@ -104,12 +104,17 @@ def test_what_it_leaves_running_is_dead_before_the_next(caged):
     says(caged, daemon)
     stopped = "import os, signal\nif os.fork() == 0: os.kill(os.getpid(), signal.SIGSTOP)\n1"
     says(caged, stopped)
-    children = subprocess.run(
-        ["ps", "--ppid", str(caged._process.pid), "-o", "pid="], capture_output=True, text=True
-    ).stdout.split()
-    assert len(children) == 1  # bwrap's own first process
-    inside = subprocess.run(["ps", "--ppid", children[0], "-o", "pid="], capture_output=True, text=True).stdout.split()
-    assert len(inside) == 1  # the warm worker
+    assert caged.used > 0  # it is there when the last process is gone
+    # bwrap's own first process, the one that waits for the worker, the warm worker, and the process for the next answer
+    assert [len(below(caged._process.pid, steps)) for steps in range(1, 6)] == [1, 1, 1, 1, 0]
+
+
+def below(process: int, steps: int) -> list[int]:
+    """The processes so many generations below this one."""
+    if steps == 0:
+        return [process]
+    found = subprocess.run(["ps", "--ppid", str(process), "-o", "pid="], capture_output=True, text=True).stdout.split()
+    return [one for child in map(int, found) for one in below(child, steps - 1)]
 
 
 SCAN = """

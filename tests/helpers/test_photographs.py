@@ -98,6 +98,7 @@ def test_damaged_files_cost_one_sentence(full):
     assert "NOT CIFAR-10" in source and "damaged or incomplete" in source and "\n" not in source
 
 
+@pytest.mark.slow  # cuts all windows three times
 def test_it_is_fetched_once_and_an_interrupted_download_leaves_nothing(tmp_path, monkeypatch):
     from torchvision.datasets import CIFAR10
 
