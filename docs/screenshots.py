@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -76,15 +77,29 @@ def graded() -> None:
         with drive.chromium(1000, 1300) as driver:
             driver.get((folder / "reports" / f"{instructor.NAME}.html").as_uri())
             _save(driver.get_screenshot_as_png(), "report")
-        with drive.jupyter_lab(folder, instructor.variables(folder)) as address, drive.chromium(1180, 1000) as driver:
+        with drive.jupyter_lab(folder, instructor.variables(folder)) as address, drive.chromium(1180, 1240) as driver:
             page = drive.Lab(driver, address)
             page.command("application:toggle-left-area")
             page = instructor.Formgrader(page)
             page.to_submissions()
             page.open_submission("emil")
             page.mark(instructor.WRITTEN, "1.5", "The signs are right. Say more about (c): what becomes of the spots?")
+            _formulas(driver)
             page.show(instructor.WRITTEN)
             _save(driver.get_screenshot_as_png(), "formgrader")
+
+
+def _formulas(driver: Any) -> None:
+    """Set the page's formulas, with the site's MathJax: formgrader gets its own from a network, which need not be there."""
+    import site
+
+    script = next(Path(place, "sphinx-mathjax-offline/static/mathjax/tex-svg-full.js") for place in site.getsitepackages())
+    driver.execute_script(
+        "window.MathJax = {tex: {inlineMath: [['$', '$']]}}; const one = document.createElement('script');"
+        "one.text = arguments[0]; document.head.append(one);",
+        script.read_text(encoding="utf-8"),
+    )
+    drive.wait("the formulas", lambda: driver.execute_script("return document.querySelectorAll('mjx-container').length > 3"))
 
 
 def _save(png: bytes, name: str) -> None:
