@@ -146,6 +146,29 @@ def test_a_worker_with_another_secret_is_refused(folder, start):
     assert "Traceback" not in log and not (folder / "autograded").exists()
 
 
+@pytest.mark.full
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes certificates with openssl, as docs/cluster.md does")
+def test_over_tls_with_the_commands_and_the_configuration_of_the_page(folder, start, tmp_path, monkeypatch):
+    page = (REPOSITORY / "docs" / "cluster.md").read_text(encoding="utf-8")
+    place = tmp_path / "tls"
+    place.mkdir()
+    for line in re.findall(r"^openssl .+$", page, re.M):
+        subprocess.run(line, shell=True, cwd=place, check=True, capture_output=True)
+    (settings,) = re.findall(r"```yaml\n(distributed:.+?)```", page, re.S)
+    (place / "distributed.yaml").write_text(settings.replace("/home/me/tls", str(place)))
+    monkeypatch.setenv("DASK_CONFIG", str(place))  # in place of ~/.config/dask
+    address = start()
+    start("--nthreads", "1", "--no-nanny")
+    assert address.startswith("tls://")
+    with monkeypatch.context() as without:
+        without.delenv("DASK_CONFIG")  # whoever has no certificate gets nowhere
+        log = (process := grade(folder, address)).communicate(timeout=300)[0]
+        assert process.returncode == 1 and f"There is no scheduler that answers at {address}" in log, log
+    log = (process := grade(folder, address)).communicate(timeout=600)[0]
+    assert process.returncode == 0 and f"{STUDENTS} of {STUDENTS} judged" in log, log
+    assert points(folder) == everybody(course.load(NAME).tasks[TASK])
+
+
 def _wait_for_one(address):
     from distributed import Client
 
