@@ -168,7 +168,7 @@ def test_the_notebook_that_was_meant(tmp_path, names, meant):
 
 
 def nobody_has_python():
-    command = ["setpriv", "--reuid=65534", "--clear-groups", sys.executable, "-c", ""]
+    command = ["setpriv", "--reuid=65534", "--clear-groups", "env", sys.executable, "-c", ""]  # as in sandbox.nobody_command
     return os.geteuid() == 0 and subprocess.run(command, capture_output=True).returncode == 0
 
 
