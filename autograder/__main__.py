@@ -27,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
     attempt = commands.add_parser("try", help="grade a file of answers, and print the verdicts")
     attempt.add_argument("assignment", help="such as 03_vpsde; or 03")
     attempt.add_argument(
-        "file", help="percent format: a line '# %% vpsde.loss', then the answer cell; the rest is the reference's"
+        "file", help="percent format: a line '# %%%% vpsde.loss', then the answer cell; the rest is the reference's"
     )
     attempt.add_argument("--json", action="store_true", help="print one object, task by task")
     explain = commands.add_parser("explain", help="print a known mistake: sentence, source, code, and what the student sees")
@@ -128,7 +128,23 @@ def main(argv: list[str] | None = None) -> int:
         "--student", action="append", default=[], metavar="ID", help="for this one (can be repeated); default everybody"
     )
     options = parser.parse_args(argv)
-    return globals()["_" + options.command.replace("-", "_")](options)
+    try:
+        from autograder import course
+
+        return globals()["_" + options.command.replace("-", "_")](options)
+    except ModuleNotFoundError as error:
+        if error.name not in ("nbformat", "nbgrader", "numpy", "torch", "jupytext", "scipy", "tqdm"):
+            raise
+        print(
+            f"{error.name} is not installed in {sys.executable}: `make setup`, then `source .venv/bin/activate`.",
+            file=sys.stderr,
+        )
+    except course.BadSettings as error:
+        print(error, file=sys.stderr)
+    except KeyboardInterrupt:
+        print("\nInterrupted. The same command can be given again.", file=sys.stderr)
+        return 130
+    return 2
 
 
 def _build(_: argparse.Namespace) -> int:
@@ -388,6 +404,8 @@ def _marks(options: argparse.Namespace) -> int:
             path = Path(options.out) if options.out else course.ROOT / "marks" / f"{name}.csv"
             answers, waiting = marks.write(name, path)
             print(f"{path}: {answers} written answers, of which {waiting} wait for a mark.")
+            if list(path.parent.glob(f"{path.stem}-before-*")):
+                print("What stood there before is kept beside it; marks written into that one come in with --import.")
             return 0
         done, said = marks.take(name, Path(options.file), options.overwrite)
     except (OSError, ValueError) as error:

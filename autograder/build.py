@@ -9,9 +9,10 @@ import ast
 import json
 import os
 import re
+import sys
 import tempfile
 import urllib.parse
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,9 @@ def _generate_assignment(name: str, database: str) -> Path:
     config.CourseDirectory.assignment_id = name
     path = course.ROOT / "notebooks" / name / f"{name}.ipynb"
     before = path.read_text(encoding="utf-8") if path.exists() else None
+    if before is not None and _worked_on(before):
+        kept = _write(course.ROOT / "kept" / f"{name}-{datetime.now(UTC):%Y%m%d-%H%M%S}.ipynb", before)
+        print(f"{path} had been worked in; a copy of it is {kept}.", file=sys.stderr)
     result = capture_log(GenerateAssignment(coursedir=CourseDirectory(config=config), config=config, force=True))
     lines = result.get("log", "").splitlines()
     if not result["success"]:
@@ -242,6 +246,19 @@ def _signatures(answer: str) -> list[tuple[str, str]]:
 def build() -> list[Path]:
     """Everything, in order."""
     return [*write_sources(), *write_keys(), write_outline(), *write_notebooks(), write_task_table()]
+
+
+def _worked_on(notebook: str) -> bool:
+    """Whether somebody has run cells of a released notebook, or answered a task in it."""
+    try:
+        cells = json.loads(notebook)["cells"]
+        answers = [
+            cell for cell in cells if cell["metadata"].get("nbgrader", {}).get("solution") and cell["cell_type"] == "code"
+        ]
+        run = any(cell.get("execution_count") or cell.get("outputs") for cell in cells)
+        return run or any("raise NotImplementedError" not in "".join(cell["source"]) for cell in answers)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return True
 
 
 def _write(path: Path, text: str) -> Path:

@@ -87,10 +87,9 @@ def collect(archive: Path, assignment: str | None = None, roster: Roster | None 
 def due_dates() -> dict[str, datetime]:
     """When each assignment is due, in UTC: as course.toml says, or as it was changed in the gradebook."""
     dates = {name: due.astimezone(UTC) for name, due in course.settings().get("due", {}).items()}
-    if (course.ROOT / "gradebook.db").exists():
-        from nbgrader.api import Gradebook
-
-        with Gradebook(f"sqlite:///{course.ROOT / 'gradebook.db'}", course.settings()["course"]["id"]) as gradebook:
+    found = course.gradebook()
+    if found is not None:
+        with found as gradebook:
             dates |= {one.name: one.duedate.replace(tzinfo=UTC) for one in gradebook.assignments if one.duedate}
     return dates
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import functools
 import hashlib
 import hmac
@@ -11,6 +12,7 @@ import re
 import secrets
 import tomllib
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,30 @@ ROOT = Path(os.environ.get("DIFFUSION_LABS_COURSE") or Path(__file__).resolve().
 
 MARKERS = ("### BEGIN SOLUTION", "### END SOLUTION")
 SOLUTION = re.compile(r"^[ \t]*### BEGIN SOLUTION[^\n]*\n(.*?)^[ \t]*### END SOLUTION[^\n]*$", re.M | re.S)
+
+
+def gradebook(address: str = "") -> Any:
+    """The course's gradebook, whatever nbgrader's db_url says; None where it is a file that is not there.
+
+    Args:
+        address: another db_url than that of nbgrader_config.py.
+    """
+    from nbgrader.api import Gradebook
+
+    address = address or gradebook_address()
+    kind, _, path = address.partition(":///")
+    there = kind != "sqlite" or Path(path).exists()
+    return Gradebook(address, settings()["course"]["id"]) if there else None
+
+
+def gradebook_address() -> str:
+    """The db_url in nbgrader_config.py; that of gradebook.db in the course folder where no such file is."""
+    from traitlets.config import PyFileConfigLoader
+
+    usual = f"sqlite:///{ROOT / 'gradebook.db'}"
+    if not (ROOT / "nbgrader_config.py").is_file():
+        return usual
+    return PyFileConfigLoader("nbgrader_config.py", path=str(ROOT)).load_config().CourseDirectory.get("db_url", usual)
 
 
 @dataclass(frozen=True)
@@ -73,9 +99,46 @@ class Assignment:
         raise KeyError(task)
 
 
+class BadSettings(ValueError):
+    """course.toml cannot be meant as it is; the text says where."""
+
+
 def settings() -> dict[str, Any]:
-    """What course.toml says."""
-    return tomllib.loads((ROOT / "course.toml").read_text(encoding="utf-8"))
+    """What course.toml says.
+
+    Raises:
+        BadSettings: with one sentence.
+    """
+    try:
+        found = tomllib.loads((ROOT / "course.toml").read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise BadSettings(f"course.toml cannot be read: {error}.") from None
+    wrong = _wrong(found)
+    if wrong:
+        raise BadSettings(f"course.toml: {wrong}.")
+    return found
+
+
+def _wrong(found: dict[str, Any]) -> str:
+    """What is wrong with the values in course.toml, or nothing."""
+    late, there = found.get("late", {}), (ROOT / "solutions").is_dir()
+    names = assignment_names() if there else []
+    for name, due in found.get("due", {}).items():
+        if there and name not in names:
+            return f"[due] names {name!r}, but the assignments are {', '.join(names)}"
+        if not isinstance(due, datetime):
+            return f"[due] {name!r} needs a date and a time, such as 2027-02-01T23:59:00Z, not {str(due)!r}"
+    for name in found.get("extra_credit", {}).get("assignments", []):
+        meant = difflib.get_close_matches(str(name), names, 1, 0.8)
+        if name not in names and meant:
+            return f"[extra_credit] names {name!r}; is {meant[0]!r} meant?"
+    for section, key in (("late", "share_per_day"), ("late", "days"), ("grading", "seconds")):
+        value = found.get(section, {}).get(key, 0)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+            return f"[{section}] {key} needs a number, not {value!r}"
+    if late.get("share_per_day", 0) > 1:
+        return f"[late] share_per_day is a share of 1, such as 0.1 for ten per cent, not {late['share_per_day']!r}"
+    return ""
 
 
 def hints_enabled() -> bool:

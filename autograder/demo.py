@@ -35,7 +35,8 @@ def main() -> int:
     if not sandbox.in_use():
         os.environ[sandbox.SWITCH] = "off"  # these submissions are ours
     names = course.assignment_names()
-    _say("Building the source notebooks from solutions/")
+    _say("A class hands in all notebooks, and stock nbgrader grades it: some minutes (four on two cores).")
+    _say("Building the source notebooks from solutions/ ...")
     build.write_sources()
     for name in names:
         _nbgrader("generate_assignment", name)
@@ -45,7 +46,12 @@ def main() -> int:
         for name in names:
             _nbgrader(step, name)
     print("\n" + table.text(table.rows()))
-    print(f"\nFeedback pages: {folder.relative_to(REPOSITORY)}/feedback/<student>/<notebook>/<notebook>.html")
+    place = folder.relative_to(REPOSITORY)
+    print(f"""
+What next:
+  read a student's feedback    {place}/feedback/emil/{names[0]}/{names[0]}.html
+  be a student                 make lab
+  grade your own class         README.md, "An instructor's five minutes\"""")
     return 0
 
 
@@ -66,10 +72,11 @@ def _nbgrader(step: str, name: str) -> None:
     """Run one stock nbgrader command; its log goes to a file, and is shown when the command fails."""
     log = course.ROOT / "nbgrader.log"
     start = time.perf_counter()
+    print(f"nbgrader {step} {name} ...", end=" ", flush=True)
     with log.open("a") as stream:
         command = [sys.executable, "-m", "nbgrader", step, name]
         code = subprocess.call(command, cwd=course.ROOT, stdout=stream, stderr=subprocess.STDOUT)
-    _say(f"nbgrader {step} {name}: {time.perf_counter() - start:.0f} s")
+    _say(f"{time.perf_counter() - start:.0f} s")
     if code:
         raise SystemExit(f"nbgrader {step} {name} ended with exit code {code}. The end of {log}:\n{log.read_text()[-2000:]}")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -20,6 +21,8 @@ from typing import Any
 
 import nbformat
 from nbgrader.coursedir import CourseDirectory
+
+from autograder import course, opened
 
 MAX_NOTEBOOK = 50_000_000
 MAX_CELLS = 2_000
@@ -74,6 +77,39 @@ class OnlyNotebooks(CourseDirectory):
         if self.get_existing_timestamp(str(source)) is not None:
             target.mkdir(parents=True, exist_ok=True)
             (target / "timestamp.txt").write_bytes(read_file(source / "timestamp.txt", 1000))
+
+
+def digest(assignment: str, student: str) -> str:
+    """What tells one submitted notebook from another (an empty one where none may be read), and what was opened for the student."""
+    content = b""
+    with contextlib.suppress(OSError, Refused):
+        content = read_file(course.ROOT / "submitted" / student / assignment / f"{assignment}.ipynb", MAX_NOTEBOOK)
+    free = [task for task in opened.tasks(student) if task in course.load(assignment).tasks]
+    return hashlib.sha256(content + repr(free).encode()).hexdigest()
+
+
+def forget_outdated(assignment: str, students: str = "*") -> None:
+    """Remove graded notebooks that nbgrader would take for done, and are not: it compares times alone.
+
+    One was half written when autograde was killed; or another file has come in its place with the same time; or a task was opened
+    since. Marks and comments by hand are in the gradebook, and stay.
+
+    Args:
+        assignment: such as "03_vpsde".
+        students: a pattern of names, as nbgrader's --student.
+    """
+    for folder in (course.ROOT / "autograded").glob(f"{students}/{assignment}"):
+        student = folder.parent.name
+        if not (course.ROOT / "submitted" / student / assignment).is_dir():
+            continue
+        try:
+            graded = json.loads((folder / f"{assignment}.ipynb").read_text(encoding="utf-8"))["metadata"]["diffusion_labs"]
+            done = bool(graded["verdicts"])
+            same = graded.get("submitted", "") in ("", digest(assignment, student))  # earlier graders did not write it down
+        except (OSError, ValueError, KeyError, TypeError):
+            done = same = False
+        if not (done and same):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def adopt_misnamed(assignment: str, student: str, notebooks: list[str]) -> None:

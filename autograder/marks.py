@@ -12,6 +12,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -138,18 +139,19 @@ def write(name: str, path: Path) -> tuple[int, int]:
     with _gradebook() as gradebook:
         answers = list(collect(gradebook, name))
     path.parent.mkdir(parents=True, exist_ok=True)
+    before = path.read_bytes() if path.exists() else None
     with path.open("w", newline="", encoding="utf-8-sig") as stream:  # the mark tells Excel that it is UTF-8
         csv.writer(stream).writerows(rows(name, answers))
-    return len(answers), sum(one.mark is None and not one.blank for one in answers)
+    if before not in (None, path.read_bytes()):  # somebody may have written marks into it that are not imported yet
+        path.with_name(f"{path.stem}-before-{datetime.now():%Y%m%d-%H%M%S}{path.suffix}").write_bytes(before)
+    return len(answers), sum(one.mark is None and (not one.blank or one.elsewhere) for one in answers)
 
 
 def _gradebook() -> Any:
-    from nbgrader.api import Gradebook
-
-    path = course.ROOT / "gradebook.db"
-    if not path.exists():
+    found = course.gradebook()
+    if found is None:
         raise ValueError("There is no gradebook here yet: release, collect and autograde first (docs/grading.md).")
-    return Gradebook(f"sqlite:///{path}", course.settings()["course"]["id"])
+    return found
 
 
 # ------------------------------------------------------------------------------------------------------------ import

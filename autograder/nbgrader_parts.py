@@ -71,7 +71,7 @@ class KeepRelease(NbGraderPreprocessor):
 
     def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
         """Keep the notebook; a mere build, which has a gradebook of its own, is not a release."""
-        if resources["nbgrader"]["db_url"] == f"sqlite:///{course.ROOT / 'gradebook.db'}":
+        if resources["nbgrader"]["db_url"] == course.gradebook_address():
             releases.keep(nb, resources["nbgrader"]["notebook"])
         return nb, resources
 
@@ -87,6 +87,7 @@ class TolerantExporter(NotebookExporter):
         try:
             sandbox.require()
             opened.record()
+            intake.forget_outdated(self.parent.coursedir.assignment_id, self.parent.coursedir.student_id)
         except (sandbox.NoSandbox, ValueError) as error:
             self.log.error(str(error))
             raise NbGraderException(str(error)) from None
@@ -159,6 +160,7 @@ class Judge(NbGraderPreprocessor):
             cell.execution_count = 1
         nb.metadata["diffusion_labs"] = {
             "notes": notes,
+            "submitted": intake.digest(ids["notebook"], ids["student"]),
             "verdicts": {
                 v.task: {"passed": v.passed, "misconception": v.misconception, "sentence": v.sentence, "prints": v.prints}
                 for v in verdicts.values()

@@ -10,13 +10,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import json
 import multiprocessing
 import os
 import platform
-import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -219,7 +218,18 @@ def _workers(jobs: int, scheduler: str, assignment: str) -> AbstractContextManag
     """Processes on this machine, or the workers of a scheduler."""
     if scheduler:
         return cluster.workers(scheduler, assignment)
-    return ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"))
+    return ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _end_with, (os.getpid(),))
+
+
+def _end_with(parent: int) -> None:
+    """End this worker, and with it its sandbox, when the process that started it is gone, however it ended."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _content(path: Path) -> bytes:
@@ -243,10 +253,30 @@ def grade(assignment: str, jobs: int = 0, arguments: tuple[str, ...] = (), sched
         arguments: passed on to `nbgrader autograde`, such as "--force".
         scheduler: the address of a Dask scheduler, whose workers judge instead.
     """
-    judge_all(assignment, jobs, scheduler)  # what it could not judge, nbgrader's own run judges again, alone
-    for student, _ in submissions(assignment):
-        _forget_half_graded(student, assignment)
-    return subprocess.call([sys.executable, "-c", NBGRADER, "autograde", assignment, *arguments], cwd=course.ROOT)
+    with _alone() as lock:
+        judge_all(assignment, jobs, scheduler)  # what it could not judge, nbgrader's own run judges again, alone
+        command = [sys.executable, "-c", NBGRADER, "autograde", assignment, *arguments]
+        return subprocess.call(command, cwd=course.ROOT, pass_fds=lock)
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[tuple[int, ...]]:
+    """Wait until no other grading of this course runs. Yields the descriptor that holds the lock, which nbgrader's run inherits: it is
+    held until that ends, too, if this process is killed. (No lock on systems without fcntl.)"""
+    try:
+        import fcntl
+    except ImportError:
+        yield ()
+        return
+    path = course.ROOT / ".verdicts" / "lock"
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            print("Another grading of this course is running; waiting for its end.", file=sys.stderr, flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield (file.fileno(),)
 
 
 def differences(assignment: str, jobs: int = 0, scheduler: str = "") -> list[tuple[str, str, float]]:
@@ -266,31 +296,14 @@ def differences(assignment: str, jobs: int = 0, scheduler: str = "") -> list[tup
 
 def _recorded(assignment: str) -> dict[tuple[str, str], float]:
     """The points that the judge gave, as they are in the gradebook, by student and task; nothing where a mark by hand stands."""
-    from nbgrader.api import Gradebook
-
     names = {course.grade_id(task, "check"): task for task in course.load(assignment).tasks}
-    path = course.ROOT / "gradebook.db"
-    if not path.exists():
+    found = course.gradebook()
+    if found is None:
         return {}
-    with Gradebook(f"sqlite:///{path}", course.settings()["course"]["id"]) as gradebook:
+    with found as gradebook:
         if assignment not in {one.name for one in gradebook.assignments}:
             return {}
         return {(submission.student.id, names[grade.name]): grade.auto_score or 0.0
                 for submission in gradebook.assignment_submissions(assignment)
                 for notebook in submission.notebooks for grade in notebook.grades
                 if grade.name in names and grade.manual_score is None}  # fmt: skip
-
-
-def _graded(student: str, assignment: str) -> dict[str, Any]:
-    """The verdicts in a graded notebook, by task; none if it is not there or only half done."""
-    path = course.ROOT / "autograded" / student / assignment / f"{assignment}.ipynb"
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))["metadata"]["diffusion_labs"]["verdicts"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-
-
-def _forget_half_graded(student: str, assignment: str) -> None:
-    """Remove what an autograde that was killed left half done, which nbgrader would take for graded."""
-    if not _graded(student, assignment):
-        shutil.rmtree(course.ROOT / "autograded" / student / assignment, ignore_errors=True)

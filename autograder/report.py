@@ -35,7 +35,7 @@ tr + tr td { border-top: 1px solid var(--line); } .n { text-align: right; font-v
 pre, li { overflow-wrap: anywhere; }
 summary { cursor: pointer; }
 @media (max-width: 40rem) {
-  table { font-size: .85rem; } th.n { white-space: normal; width: 1px; } code { overflow-wrap: anywhere; }
+  table { font-size: .85rem; display: block; overflow-x: auto; } th.n { white-space: normal; width: 1px; } code { overflow-wrap: anywhere; }
   td[style], th:empty { display: none; } td:has(+ td[style]) { min-width: 8rem; } .axis { font-size: .55rem; } .axis div { min-width: 0; }
 }
 </style></head><body>
@@ -206,7 +206,9 @@ def html(title: str, names: list[str], answers: list[Judged], notes: list[tuple[
         points[one.student] += one.points
         if one.outcome == "named":
             by_mistake[one.misconception].append(one)
-    most = sum(course.load(name).tasks[task] for name in names for task in course.load(name).tasks)
+    extra = course.settings().get("extra_credit", {}).get("assignments", [])
+    counted = [name for name in names if name not in extra] or names  # extra credit is on top
+    most = sum(course.load(name).tasks[task] for name in counted for task in course.load(name).tasks)
     bins = [0] * 10
     for got in points.values():
         bins[min(9, int(10 * got / most))] += 1

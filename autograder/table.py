@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass, field
 
@@ -19,19 +20,22 @@ class Row:
 
 def rows() -> list[Row]:
     """The class in the course's gradebook, with what the autograded notebooks say of mistakes and salvage."""
-    from nbgrader.api import Gradebook
-
     names = course.assignment_names()
     submitted = course.ROOT / "submitted"
     students = sorted(path.name for path in submitted.iterdir() if path.is_dir()) if submitted.exists() else []
     result = []
-    with Gradebook(f"sqlite:///{course.ROOT / 'gradebook.db'}", course.settings()["course"]["id"]) as gradebook:
+    with course.gradebook() or contextlib.nullcontext() as gradebook:
         for student in students:
             row = Row(student, {})
             for name in names:
                 handed_in = (submitted / student / name).is_dir()
-                graded = [s for s in gradebook.assignment_submissions(name) if s.student.id == student]
-                row.points[name] = (graded[0].score, graded[0].max_score) if graded else None
+                found = gradebook.assignment_submissions(name) if gradebook else []
+                graded = [s for s in found if s.student.id == student]
+                row.points[name] = None
+                if graded:
+                    lost = min(graded[0].late_submission_penalty or 0.0, graded[0].score)
+                    row.points[name] = graded[0].score - lost, graded[0].max_score
+                    row.remarks += [f"{name}: late, {lost:g} points less"] if lost else []
                 if handed_in and not graded:
                     row.remarks.append(f"{name}: nothing could be graded, there is no notebook in the submission")
                 path = course.ROOT / "autograded" / student / name / f"{name}.ipynb"

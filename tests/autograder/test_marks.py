@@ -53,7 +53,7 @@ def folder(made, tmp_path, monkeypatch):
 
 def exported(folder):
     path = folder / "marks.csv"
-    assert marks.write(NAME, path) == (5, 3)
+    assert marks.write(NAME, path) == (5, 4)  # with eva, who wrote elsewhere
     return path, list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines(keepends=True)))
 
 
@@ -182,3 +182,13 @@ def test_the_shipped_bank_fits_the_questions(name):
         for key, entry in comments.items():
             assert re.fullmatch(r"[a-z][a-z0-9-]*", key) and -points < entry["points"] <= points
             assert entry["text"].endswith((".", "?")) and len(entry["text"]) > 20
+
+
+def test_a_spreadsheet_that_was_written_in_is_kept(folder):
+    path, _ = exported(folder)
+    exported(folder)
+    assert list(folder.glob("marks-before-*")) == []
+    path.write_text(mine := path.read_text(encoding="utf-8-sig") + "more")
+    exported(folder)
+    (kept,) = folder.glob("marks-before-*")
+    assert kept.read_text() == mine

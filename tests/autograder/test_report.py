@@ -38,6 +38,7 @@ def graded(tmp_path, monkeypatch, runner):
         "dov": {OTHER: BLANK, TASK: third},
     }
     monkeypatch.setattr(course, "ROOT", tmp_path)
+    monkeypatch.setattr(course, "settings", lambda: {})
     for student, found in verdicts.items():
         hand_in(tmp_path, student, found)
     broken = tmp_path / "autograded" / "eva" / NAME
