@@ -124,9 +124,8 @@ def main(argv: list[str] | None = None) -> int:
         "open", help="open a task for students who are stuck: a key to its answer, and no points for it"
     )
     opening.add_argument("task", help="such as vpsde.loss")
-    opening.add_argument(
-        "--student", action="append", default=[], metavar="ID", help="for this one (can be repeated); default everybody"
-    )
+    opening.add_argument("--student", action="append", default=[], metavar="ID", help="for this one (can be repeated)")
+    opening.add_argument("--everybody", action="store_true", help="for all, also for those who have solved it")
     options = parser.parse_args(argv)
     try:
         from autograder import course
@@ -423,8 +422,13 @@ def _table(_: argparse.Namespace) -> int:
 
 
 def _open(options: argparse.Namespace) -> int:
-    from autograder import opened
+    from autograder import course, opened
 
+    if bool(options.student) == options.everybody:
+        print(
+            "Say for whom: --student ID (can be repeated), or --everybody, which takes the points from all.", file=sys.stderr
+        )
+        return 2
     try:
         path, key = opened.open_task(options.task, options.student)
     except (OSError, ValueError) as error:
@@ -432,6 +436,10 @@ def _open(options: argparse.Namespace) -> int:
         return 2
     who = ", ".join(options.student) or "everybody, also for those who have solved it"
     print(f"{options.task} is open for {who}: from the next grading on it is worth no points for them.")
+    print("(To take that back, take the name out of opened.json.)")
+    strangers = [one for one in options.student if not (course.ROOT / "submitted" / one).is_dir()]
+    if strangers:
+        print(f"Nothing of {', '.join(strangers)} is in submitted/ so far: is the name right?")
     print(f"Give them the file {path}, to be put beside the notebook, and this line, to be run below the task's cell:")
     print(f'from helpers import unlock; unlock("{options.task}")')
     print("Or this line alone, which needs no file:")

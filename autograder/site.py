@@ -171,7 +171,11 @@ def _notebook(name: str) -> str:
     path = course.ROOT / "notebooks" / name / f"{name}.ipynb"
     notebook, assignment = nbformat.read(path, 4), course.load(name)
     shown = {figure.cell(notebook.cells).id: figure for figure in pictures.of(name) if figure.path.exists()}
-    figures = " Some figures are shown as the reference solution draws them." if shown else ""
+    figures = (
+        " Some figures are shown as the reference solution draws them; of the others only the sentence in italics is here that says what they show."
+        if shown
+        else ""
+    )
     note = NOTE.format(tasks=len(assignment.tasks), points=sum(assignment.tasks.values()), figures=figures)
     head, _, rest = notebook.cells[0].source.partition("\n")
     notebook.cells[0].source = f"{head}\n\n{note}\n{rest}"

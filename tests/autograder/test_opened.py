@@ -43,9 +43,11 @@ def test_the_command_writes_a_key_and_records_for_whom(folder, capsys):
     key = (folder / "opened" / f"{TASK}.open").read_text()
     assert unlocking.decode(key) == (TASK, course.load(NAME).answer(TASK))
     assert f'unlock("{TASK}", "{key.strip()}")' in out and "open for ada" in out
+    assert "Nothing of ada is in submitted/ so far" in out
     assert json.loads((folder / "opened.json").read_text()) == {TASK: ["ada", "bob"]}
     assert opened.is_open(TASK, "ada") and not opened.is_open(TASK, "cem") and not opened.is_open("sampling.mixture", "ada")
-    assert main(["open", TASK]) == 0 and opened.is_open(TASK, "cem")
+    assert main(["open", TASK]) == 2 and not opened.is_open(TASK, "cem")  # for whom has to be said
+    assert main(["open", TASK, "--everybody"]) == 0 and opened.is_open(TASK, "cem")
     assert "everybody, also for those who have solved it" in capsys.readouterr().out
 
 
@@ -57,7 +59,7 @@ def test_the_command_writes_a_key_and_records_for_whom(folder, capsys):
     ],
 )
 def test_a_task_that_cannot_be_opened_is_one_sentence(folder, capsys, task, words):
-    assert main(["open", task]) == 2
+    assert main(["open", task, "--everybody"]) == 2
     assert words in capsys.readouterr().err and not (folder / "opened.json").exists()
 
 
