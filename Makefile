@@ -24,9 +24,10 @@ $(READY): pyproject.toml
 		echo "Python 3.11 or newer is needed, and '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || echo 'not there')."; \
 		echo "If you have it under another name: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
 	@echo "Setting up $(VENV): torch, JupyterLab, nbgrader. The first time this takes some minutes (torch is large)."
-	@$(PYTHON) -m venv $(VENV) || { echo "Could not make $(VENV). On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "Could not make $(VENV). Is there room on the disk? On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
 	@$(RUN) -m pip install --quiet --disable-pip-version-check -e '.[dev]' || { \
-		echo "pip could not install the packages. Is there a network, and enough disk? 'make setup' goes on where it stopped."; exit 1; }
+		echo "pip could not install the packages. Is there a network, and 7 GB of disk? Behind a proxy: export HTTPS_PROXY=http://host:port first."; \
+		echo "'make setup' goes on where it stopped."; exit 1; }
 	@touch $@
 	@echo "Set up."
 
