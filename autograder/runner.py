@@ -103,7 +103,8 @@ class Runner:
                 result = "ended the grading worker, twice"  # which it can reach where there is no sandbox
         if isinstance(result, bytes):
             try:
-                return unpack(result, [prop["name"] for prop in item["properties"]])
+                found = unpack(result, [prop["name"] for prop in item["properties"]])
+                return {name: _in_our_words(one, self.seconds) for name, one in found.items()}
             except ValueError:
                 result = "ran in a process that sent a garbled result"
         return {prop["name"]: {"failed": "lost", "text": result} for prop in item["properties"]}
@@ -209,6 +210,16 @@ def request(
         "carried": carried or [],
         "seconds": seconds,
     }
+
+
+def _in_our_words(seen: Observation, seconds: float) -> Observation:
+    """What a student's process may say of being late: that it was, and nothing that it has learnt of the item."""
+    kind = seen.get("failed")
+    if kind == "TimeLimit":
+        return {"failed": kind, "text": f"did not finish within {seconds:g} s (an endless loop?)"}
+    if kind == "skipped":
+        return {"failed": kind, "text": "was not tried, since the time was already used up"}
+    return {**seen, "failed": "Lost"} if kind == "lost" else seen  # only the grader knows that a process was lost
 
 
 def _talk(ours: socket.socket, message: bytes, seconds: float) -> bytes | None:

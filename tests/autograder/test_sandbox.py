@@ -85,6 +85,40 @@ def test_no_variable_and_no_descriptor_is_inherited(caged, monkeypatch):
     assert says(caged, code).count("12") == 1
 
 
+REFUSED = """
+import ctypes, os, platform
+libc, kind = ctypes.CDLL(None, use_errno=True), platform.machine()
+calls = {"x86_64": (248, 250, 272, 308, 321, 425), "aarch64": (217, 219, 97, 268, 280, 425)}[kind]
+said = []
+for number in calls:  # add_key, keyctl, unshare, setns, bpf, io_uring_setup
+    ctypes.set_errno(0)
+    said.append(libc.syscall(ctypes.c_long(number), 0, 0, 0, 0, 0) == -1 and ctypes.get_errno() == 1)
+for family in (40, 17, 38):  # vsock, packets, the kernel's ciphers
+    said.append(libc.socket(family, 1, 0) == -1 and ctypes.get_errno() == 1)
+said + [libc.socket(family, 1, 0) > 0 for family in (1, 2)]
+"""
+
+
+@needs_sandbox
+@pytest.mark.skipif(os.uname().machine not in sandbox.cage.CALLS, reason="no filter for this processor")
+def test_calls_that_reach_past_all_namespaces_are_refused(caged):
+    assert says(caged, REFUSED) == str([True] * 11)
+
+
+@needs_sandbox
+@pytest.mark.parametrize("kind", ["TimeLimit", "skipped", "lost"])
+def test_an_exception_with_our_own_names_carries_nothing_of_the_secret_item(caged, kind):
+    code = f"class {kind}(Exception): pass\n" + HEAD + f"raise {kind}('mean ' + ' '.join(map(str, mean.tolist())))"
+    verdict = judge_answer(TASK, code, 0, caged)
+    told = verdict.sentence + " ".join(line.observed for line in verdict.lines)
+    known, secret = (
+        {str(number)[:6] for prop in item["properties"] for number in prop["inputs"]["mean"]}
+        for item in (keys.public_item(TASK), keys.secret_item(TASK, 0))
+    )
+    assert not verdict.passed and secret - known and not any(number in told for number in secret - known)
+    assert ("mean " in told) == (kind == "lost")  # that of the public item
+
+
 @needs_sandbox
 def test_limits(caged):
     assert "OSError" in judge_answer(TASK, HEAD + "open('x', 'wb').write(bytes(100_000_000))", 0, caged).sentence
