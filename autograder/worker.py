@@ -106,8 +106,8 @@ class Child:
         time.sleep(0.002)  # a process that has just answered may end by itself
         ended, code, used = os.wait4(self.pid, os.WNOHANG)
         self.end()
-        if not ended:
-            _, code, used = os.wait4(self.pid, 0)
+        while not ended or os.WIFSTOPPED(code):  # stopped: it has made this process its tracer, where that is not refused
+            ended, code, used = os.wait4(self.pid, 0)
         if self.folder:
             shutil.rmtree(self.folder, ignore_errors=True)
         return struct.pack(REPORT, self.status or os.waitstatus_to_exitcode(code), used.ru_utime + used.ru_stime)
