@@ -28,6 +28,11 @@ def pack(observations: dict[str, Observation]) -> bytes:
     return json.dumps(header).encode() + b"\n" + b"".join(chunks)
 
 
+def _plain(text: object) -> str:
+    """At most 400 characters that can be written to any file and shown on any page: no control characters, no halves of a pair."""
+    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in str(text)[:400])
+
+
 MAX_HEADER = 1_000_000
 MAX_DIMENSIONS = 16
 
@@ -45,7 +50,7 @@ def unpack(message: bytes, names: list[str] | None = None) -> dict[str, Observat
         start = 0
         for name, entry in header.items():
             if "shape" not in entry:
-                result[name] = {"failed": str(entry["failed"])[:400], "text": str(entry["text"])[:400]}
+                result[name] = {"failed": _plain(entry["failed"]), "text": _plain(entry["text"])}
                 continue
             shape = tuple(int(size) for size in entry["shape"])
             if len(shape) > MAX_DIMENSIONS or any(size < 0 for size in shape):

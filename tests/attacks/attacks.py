@@ -392,6 +392,10 @@ for name, tries, code in (
     ("disk-elsewhere", "fills shared memory and other writable places", "import os\nfor place in ('/dev/shm', '/var/tmp', '/run', OUTSIDE):\n    for i in range(20):\n        try: open(f'{place}/escape-{WORD}-{i}', 'wb').write(bytes(30_000_000))\n        except OSError: pass\nreturn mean.repeat(n, 1)"),
     ("inodes", "makes files without end", "i = 0\nwhile True:\n    i += 1\n    open(f'{i}', 'w')"),
     ("descriptors", "opens files without end", "x = []\nwhile True: x.append(open('/dev/null'))"),
+    ("half-a-character", "raises a text that no file can hold", "raise ValueError('a\\ud800b \\x1b[31m')"),
+    ("our-own-names", "raises what the grader itself would say of a late answer", "class TimeLimit(Exception): pass\nraise TimeLimit(repr(mean.tolist()))"),
+    ("tracer", "makes the process that started it its tracer", "import ctypes, os, signal\nctypes.CDLL(None).ptrace(0, 0, 0, 0)\nos.kill(os.getpid(), signal.SIGUSR1)"),
+    ("keyring", "plants a keyring in the process that started it", "import ctypes\nlibc, c = ctypes.CDLL(None), ctypes.c_long\nfor call in ((250, 1, 0), (248, b'user', b'leak', b'x', 1, -3), (250, 18)):\n    libc.syscall(*[c(x) if isinstance(x, int) else x for x in call])\nreturn mean.repeat(n, 1)"),
     ("flood", "writes to stdout and stderr without end", "import os\nwhile True:\n    print('x' * 100_000); os.write(1, b'x' * 100_000); os.write(2, b'x' * 100_000)"),
 ):  # fmt: skip
     attack(name, tries, OWN, body(code))

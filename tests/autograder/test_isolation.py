@@ -26,6 +26,7 @@ def reference() -> str:
         ("import os; os._exit(0)", "ended without a result"),
         ("raise KeyboardInterrupt", "ended without a result"),
         ("import sys; sys.exit(0)", "SystemExit"),
+        ("raise ValueError('half \\ud800 and \\x1b[31m red')", "half \N{REPLACEMENT CHARACTER} and"),
         ("return [0.0] * 5_000_000", "far more than asked for"),
         ("import os; os.abort()", "it crashed"),
         ("import ctypes; ctypes.string_at(0)", "it crashed"),
