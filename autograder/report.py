@@ -62,7 +62,7 @@ Written answers are not counted here.</p>
 <details><summary>the answer of {{ c.who[0] }}</summary><pre>{{ c.example }}</pre></details></td></tr>{% endfor %}</table>
 {% else %}<p>None.</p>{% endif %}
 <h2>Notes</h2>
-{% if notes %}<ul>{% for student, note in notes %}<li><b>{{ student }}</b>: {{ note }}</li>{% endfor %}</ul>{% else %}<p>Every notebook came in as it should.</p>{% endif %}
+{% if notes %}<ul>{% for student, note in notes %}<li><b>{{ student }}</b>: {{ note }}</li>{% endfor %}</ul>{% else %}<p>{{ "Every notebook came in as it should." if students else "Nothing is graded yet: nbgrader autograde, or python -m autograder grade, comes first." }}</p>{% endif %}
 </body></html>
 """
 

@@ -89,3 +89,11 @@ def test_answers_without_numbers_are_put_together_by_their_sentence():
 
     groups = report.clusters([lost("a", "raised ValueError"), lost("b", "raised KeyError"), lost("c", "raised ValueError")])
     assert [[one.student for one in group] for group in groups] == [["a", "c"], ["b"]]
+
+
+def test_the_report_of_a_class_of_which_nothing_is_graded_says_so(tmp_path, monkeypatch):
+    course.load(NAME)
+    monkeypatch.setattr(course, "ROOT", tmp_path)
+    monkeypatch.setattr(course, "settings", lambda: {})
+    text = report.write([NAME], NAME)[0].read_text()
+    assert "0 students handed in" in text and "Nothing is graded yet" in text
