@@ -112,7 +112,7 @@ def test_an_exception_with_our_own_names_carries_nothing_of_the_secret_item(cage
     verdict = judge_answer(TASK, code, 0, caged)
     told = verdict.sentence + " ".join(line.observed for line in verdict.lines)
     known, secret = (
-        {str(number)[:6] for prop in item["properties"] for number in prop["inputs"]["mean"]}
+        {str(number)[:8] for prop in item["properties"] for number in prop["inputs"]["mean"] if abs(number) > 1}
         for item in (keys.public_item(TASK), keys.secret_item(TASK, 0))
     )
     assert not verdict.passed and secret - known and not any(number in told for number in secret - known)
