@@ -25,15 +25,11 @@ MARKERS = ("### BEGIN SOLUTION", "### END SOLUTION")
 SOLUTION = re.compile(r"^[ \t]*### BEGIN SOLUTION[^\n]*\n(.*?)^[ \t]*### END SOLUTION[^\n]*$", re.M | re.S)
 
 
-def gradebook(address: str = "") -> Any:
-    """The course's gradebook, whatever nbgrader's db_url says; None where it is a file that is not there.
-
-    Args:
-        address: another db_url than that of nbgrader_config.py.
-    """
+def gradebook() -> Any:
+    """The course's gradebook, wherever nbgrader's db_url says it is; None where that is a file that is not there."""
     from nbgrader.api import Gradebook
 
-    address = address or gradebook_address()
+    address = gradebook_address()
     kind, _, path = address.partition(":///")
     there = kind != "sqlite" or Path(path).exists()
     return Gradebook(address, settings()["course"]["id"]) if there else None

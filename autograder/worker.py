@@ -95,7 +95,7 @@ class Child:
     def end(self, status: int = 0) -> None:
         """Kill it and all that it started; in the sandbox it is the first process of a tree, which ends with it."""
         self.status = self.status or status
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             if not self.folder:
                 os.kill(self.pid, signal.SIGKILL)
             else:
