@@ -21,7 +21,7 @@ MEGABYTE = 1 << 20
 MAX_MEMORY = 4096 * MEGABYTE
 MAX_SCRATCH = 256 * MEGABYTE
 MAX_FILE = 64 * MEGABYTE
-MAX_FILES = 1024
+MAX_FILES = 256
 MAX_PROCESSES = 32
 
 NEW_NS, NEW_UTS, NEW_IPC, NEW_USER, NEW_PID, NEW_NET = 0x20000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
@@ -98,18 +98,36 @@ def limit() -> None:
 
 
 def memory_in_use() -> int:
-    """Bytes of memory that all processes in the sandbox have together and do not share with this one, from which they are forked."""
-    shared, total = _resident("self"), 0
-    for entry in filter(str.isdigit, os.listdir("/proc")):
-        with contextlib.suppress(OSError):
-            total += max(0, _resident(entry) - shared)
-    return total
+    """Bytes of memory that belong to no file, and of page tables, of all processes in the sandbox but this one.
+
+    What processes share is counted for each of them, which is quick; only if that is too much, it is counted once (Pss).
+    """
+    processes = {entry for entry in os.listdir("/proc") if entry.isdigit()} - {os.readlink("/proc/self")}
+    total = sum(_memory(process, shared=False) for process in processes)
+    return total if total <= MAX_MEMORY else sum(_memory(process, shared=True) for process in processes)
 
 
-def _resident(process: str) -> int:
-    """Bytes of memory of one process that belong to no file."""
-    lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(("RssAnon:", "RssShmem:")))
+def _memory(process: str, shared: bool) -> int:
+    """That of one process, by any thread of it that has not ended; where shares cannot be told, as if there were none."""
+    with contextlib.suppress(OSError):  # it has ended
+        for thread in os.listdir(f"/proc/{process}/task"):
+            found = _figures(f"/proc/{thread}/status")
+            with contextlib.suppress(OSError):  # it has made itself unreadable
+                portions = _figures(f"/proc/{thread}/smaps_rollup") if shared else {}
+                if "Pss_Anon" in portions:  # since Linux 5.3
+                    found = {**portions, "VmPTE": found.get("VmPTE", 0)}
+            if used := sum(found.get(name, 0) for name in IN_MEMORY):
+                return used
+    return 0
+
+
+IN_MEMORY = ("RssAnon", "RssShmem", "VmSwap", "VmPTE", "Pss_Anon", "Pss_Shmem", "SwapPss")
+
+
+def _figures(file: str) -> dict[str, int]:
+    """The lines of a file in /proc that give a size."""
+    lines = (line.split() for line in Path(file).read_text(errors="replace").splitlines())
+    return {words[0][:-1]: int(words[1]) * 1024 for words in lines if len(words) == 3 and words[2] == "kB"}
 
 
 def _tmpfs(place: str, options: str) -> None:
@@ -127,19 +145,22 @@ def _drop_capabilities() -> None:
     _call("capset", version_3, none)
 
 
-CALLS = {"x86_64": (0xC000003E, 41), "aarch64": (0xC00000B7, 198)}
-"""For each kind of processor: what a filter knows it by, and the number of the call `socket`."""
+CALLS = {"x86_64": (0xC000003E, 41, 9), "aarch64": (0xC00000B7, 198, 222)}
+"""For each kind of processor: what a filter knows it by, and the numbers of the calls `socket` and `mmap`."""
 FORBIDDEN = {
-    "x86_64": (29, 101, 134, 155, 161, 163, 165, 166, 167, 169, 175, 176, 246, 248, 249, 250, 272, 298, 304, 308, 313, 320, 321, 323, 425, 428,
-               429, 430, 431, 432, 433, 442),
-    "aarch64": (39, 40, 41, 51, 89, 97, 104, 105, 106, 117, 142, 194, 217, 218, 219, 224, 241, 265, 268, 273, 280, 282, 294, 425, 428, 429, 430,
-                431, 432, 433, 442),
+    "x86_64": (29, 64, 68, 101, 134, 155, 161, 163, 165, 166, 167, 169, 175, 176, 246, 248, 249, 250, 272, 298, 304, 308, 313, 319, 320, 321, 323,
+               425, 428, 429, 430, 431, 432, 433, 442, 444, 447),
+    "aarch64": (39, 40, 41, 51, 89, 97, 104, 105, 106, 117, 142, 186, 190, 194, 217, 218, 219, 224, 241, 265, 268, 273, 279, 280, 282,
+                294, 425, 428, 429, 430, 431, 432, 433, 442, 444, 447),
 }  # fmt: skip
-"""shmget (its memory is nobody's), ptrace, mounts and roots, acct, swapon, reboot, modules, kexec, keyrings (they are not in any namespace), unshare, setns, perf, file
-handles, bpf, userfaultfd, io_uring."""
+"""shmget, semget, msgget, memfd_create, memfd_secret, landlock (their memory is counted for no process), ptrace, mounts and roots, acct, swapon, reboot, modules, kexec,
+keyrings (they are not in any namespace), unshare, setns, perf, file handles, bpf, userfaultfd, io_uring."""
 FAMILIES = (1, 2, 10, 16)
 """Sockets of Unix, IPv4, IPv6 and netlink, which have namespaces; vsock reaches the machine that this one is a guest of."""
-BPF_LOAD, BPF_EQUAL, BPF_AT_LEAST, BPF_RETURN, ALLOW, REFUSE = 0x20, 0x15, 0x35, 0x06, 0x7FFF0000, 0x00050001
+SHARED_WITHOUT_FILE = 0x21
+"""MAP_SHARED and MAP_ANONYMOUS: such memory stays when it is unmapped in part, and is then counted for no process."""
+BPF_LOAD, BPF_AND, BPF_EQUAL, BPF_AT_LEAST, BPF_RETURN = 0x20, 0x54, 0x15, 0x35, 0x06
+ALLOW, REFUSE = 0x7FFF0000, 0x00050001
 
 
 def _filter_calls() -> None:
@@ -147,22 +168,33 @@ def _filter_calls() -> None:
     kind, words = platform.machine(), []
     if kind not in CALLS:
         raise OSError(f"there is no filter of system calls for this kind of processor, {kind}")
-    machine, sockets = CALLS[kind]
-    checks = [(BPF_EQUAL, number) for number in FORBIDDEN[kind]]
-    checks += [(BPF_AT_LEAST, 0x40000000)] if kind == "x86_64" else []  # the same calls by other numbers
-    refused = len(checks) + len(FAMILIES) + 5  # the place of the line that refuses; the next one allows
-    for code, jump_if, jump_else, value in [
-        (BPF_LOAD, 0, 0, 4),
-        (BPF_EQUAL, 0, refused - 2, machine),
-        (BPF_LOAD, 0, 0, 0),
-        *[(code, refused - place - 4, 0, number) for place, (code, number) in enumerate(checks)],
-        (BPF_EQUAL, 0, len(FAMILIES) + 2, sockets),
-        (BPF_LOAD, 0, 0, 16),
-        *[(BPF_EQUAL, len(FAMILIES) - place, 0, family) for place, family in enumerate(FAMILIES)],
-        (BPF_RETURN, 0, 0, REFUSE),
-        (BPF_RETURN, 0, 0, ALLOW),
-    ]:
-        words.append(struct.pack("HBBI", code, jump_if, jump_else, value))
+    machine, sockets, mmap = CALLS[kind]
+    forbidden = [(BPF_EQUAL, number, "refuse", "") for number in FORBIDDEN[kind]]
+    if kind == "x86_64":
+        forbidden.append((BPF_AT_LEAST, 0x40000000, "refuse", ""))  # the same calls by other numbers
+    lines = [  # what to do, with which value, and where to go on if it is true and if not (if not said: at the next line)
+        (BPF_LOAD, 4, "", ""),
+        (BPF_EQUAL, machine, "", "refuse"),
+        (BPF_LOAD, 0, "", ""),
+        *forbidden,
+        (BPF_EQUAL, mmap, "", "no mmap"),
+        (BPF_LOAD, 40, "", ""),  # its fourth argument
+        (BPF_AND, SHARED_WITHOUT_FILE, "", ""),
+        (BPF_EQUAL, SHARED_WITHOUT_FILE, "refuse", "allow"),
+        "no mmap",
+        (BPF_EQUAL, sockets, "", "allow"),
+        (BPF_LOAD, 16, "", ""),
+        *((BPF_EQUAL, family, "allow", "") for family in FAMILIES),
+        "refuse",
+        (BPF_RETURN, REFUSE, "", ""),
+        "allow",
+        (BPF_RETURN, ALLOW, "", ""),
+    ]
+    names = [(place, line) for place, line in enumerate(lines) if isinstance(line, str)]
+    places = {name: place - earlier for earlier, (place, name) in enumerate(names)}
+    for code, value, *jumps in (line for line in lines if not isinstance(line, str)):
+        here = len(words) + 1
+        words.append(struct.pack("HBBI", code, *(places.get(jump, here) - here for jump in jumps), value))
     program = ctypes.create_string_buffer(b"".join(words))
     length_and_place = struct.pack("HP", len(words), ctypes.addressof(program))
     _call("prctl", PR_SET_SECCOMP, 2, length_and_place, 0, 0)

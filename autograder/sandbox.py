@@ -132,7 +132,7 @@ def command(module: str = "autograder.worker") -> list[str]:
     for name in SHOWN:
         words += ["--ro-bind", str(PACKAGES / "autograder" / name), f"{INSIDE}/autograder/{name}"]
     words += ["--ro-bind", str(PACKAGES / "helpers"), f"{INSIDE}/helpers"]
-    words += ["--proc", "/proc", "--dev", "/dev", *scratch, cage.SCRATCH]
+    words += ["--proc", "/proc", "--dev", "/dev", "--dev-bind", "/dev/null", "/dev/zero", *scratch, cage.SCRATCH]
     words += ["--remount-ro", "/tmp", "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", cage.SCRATCH]
     variables = {
         **VARIABLES,

@@ -88,21 +88,25 @@ def test_no_variable_and_no_descriptor_is_inherited(caged, monkeypatch):
 REFUSED = """
 import ctypes, os, platform
 libc, kind = ctypes.CDLL(None, use_errno=True), platform.machine()
-calls = {"x86_64": (248, 250, 272, 308, 321, 425), "aarch64": (217, 219, 97, 268, 280, 425)}[kind]
-said = []
-for number in calls:  # add_key, keyctl, unshare, setns, bpf, io_uring_setup
+calls = {"x86_64": (248, 250, 272, 308, 321, 425, 29, 64, 68, 319), "aarch64": (217, 219, 97, 268, 280, 425, 194, 190, 186, 279)}[kind]
+mmap = {"x86_64": 9, "aarch64": 222}[kind]
+def refused(*words):
     ctypes.set_errno(0)
-    said.append(libc.syscall(ctypes.c_long(number), 0, 0, 0, 0, 0) == -1 and ctypes.get_errno() == 1)
+    return libc.syscall(*map(ctypes.c_long, words)) == -1 and ctypes.get_errno() == 1
+said = []
+for number in calls:  # add_key, keyctl, unshare, setns, bpf, io_uring_setup, shmget, semget, msgget, memfd_create
+    said.append(refused(number, 0, 0, 0, 0, 0))
+said.append(refused(mmap, 0, 4096, 3, 0x21, -1, 0) and not refused(mmap, 0, 4096, 3, 0x22, -1, 0))  # shared, private
 for family in (40, 17, 38):  # vsock, packets, the kernel's ciphers
     said.append(libc.socket(family, 1, 0) == -1 and ctypes.get_errno() == 1)
-said + [libc.socket(family, 1, 0) > 0 for family in (1, 2)]
+said + [open("/dev/zero", "rb").read(1) == b""] + [libc.socket(family, 1, 0) > 0 for family in (1, 2)]
 """
 
 
 @needs_sandbox
 @pytest.mark.skipif(os.uname().machine not in sandbox.cage.CALLS, reason="no filter for this processor")
 def test_calls_that_reach_past_all_namespaces_are_refused(caged):
-    assert says(caged, REFUSED) == str([True] * 11)
+    assert says(caged, REFUSED) == str([True] * 17)
 
 
 @needs_sandbox
@@ -127,9 +131,60 @@ def test_limits(caged):
     forks = "import os, time\nn = 0\ntry:\n    while True:\n        if os.fork() == 0: time.sleep(100)\n        n += 1\nexcept OSError: pass\nn"
     if sandbox.cage.platform.release() >= "5.14":
         assert 5 < int(says(caged, forks)) <= sandbox.cage.MAX_PROCESSES
-    shared = "import mmap\n    x = mmap.mmap(-1, 6 << 30)\n    for i in range(0, 6 << 30, 4096): x[i] = 1"
-    assert "out of memory" in judge_answer(TASK, HEAD + shared, 0, caged).sentence
     assert judge_answer(TASK, course.load("01_sampling").answer(TASK), 0, caged).passed
+
+
+TOO_MUCH = {
+    "processes": """import os, time
+    for k in range(9):
+        if os.fork() == 0:
+            x = bytearray(b"1") * (1 << 29)
+            time.sleep(20)
+    time.sleep(20)""",
+    "processes that hide": """import ctypes, os, time
+    ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # not dumpable: what it shares with others cannot be read
+    for k in range(9):
+        if os.fork() == 0:
+            x = bytearray(b"1") * (1 << 29)
+            time.sleep(20)
+    time.sleep(20)""",
+    "programs": """import os, sys, time
+    for k in range(30):
+        if os.fork() == 0: os.execv(sys.executable, [sys.executable, "-c", "import time; x = bytearray(b'1') * 180_000_000; time.sleep(20)"])
+    time.sleep(20)""",
+    "without its first thread": """import ctypes, os, threading, time
+    def take():
+        time.sleep(0.2)
+        x = bytearray(b"1") * (2 << 30)
+        for k in range(3):
+            if os.fork() == 0:
+                y = bytearray(b"1") * (1 << 30)
+                time.sleep(20)
+        time.sleep(20)
+    if os.fork() == 0:
+        threading.Thread(target=take).start()
+        ctypes.CDLL(None).syscall(60 if os.uname().machine == "x86_64" else 93, 0)  # ends this thread alone
+    time.sleep(20)""",
+    "page tables": """import mmap, numpy, time
+    data, size = bytearray(b"1") * (11 << 28), 3 << 38  # and tables of 1.5 GB
+    x = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | 0x4000, prot=mmap.PROT_READ)
+    numpy.frombuffer(x, dtype=numpy.uint8)[:: 1 << 21].sum()
+    time.sleep(20)""",
+}
+
+
+@needs_sandbox
+@pytest.mark.parametrize("what", TOO_MUCH)
+def test_all_memory_of_an_answer_counts(caged, what):
+    seen = caged.observe(TASK, keys.secret_item(TASK, 0), HEAD + TOO_MUCH[what])
+    assert "more than 4 GB" in next(iter(seen.values()))["text"]
+
+
+@needs_sandbox
+def test_memory_that_processes_share_counts_once(caged):
+    """Nine processes with half a gigabyte each, which is the same: far from four gigabytes."""
+    code = "import os, time\nx = bytearray(b'1') * (1 << 29)\nfor k in range(9):\n    if os.fork() == 0:\n        time.sleep(1)\n        os._exit(0)\ntime.sleep(1)\n1"
+    assert says(caged, code) == "1"
 
 
 @needs_sandbox
