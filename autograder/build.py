@@ -131,16 +131,19 @@ def write_keys(names: list[str] | None = None) -> list[Path]:
 
 
 def write_outline() -> Path:
-    """Write helpers/course.json: the titles, points and written questions of all notebooks, for a student's `progress()`."""
+    """Write helpers/course.json: what a student's `progress()` and `submit()` need to know of all notebooks."""
     extra = course.settings().get("extra_credit", {}).get("assignments", [])
     outline = {}
     for name in course.assignment_names():
         cells = course.load(name).cells
+        written = {cell.task: cell.points for cell in cells if cell.kind == "written"}
+        ids = [cell.id for cell in source_notebook(course.load(name)).cells]
         outline[name] = {
             "title": re.search(r"^# (.+)$", cells[0].source, re.M)[1].strip(),
             "extra_credit": name in extra,
             "tasks": course.load(name).tasks,
-            "written": {cell.task: cell.points for cell in cells if cell.kind == "written"},
+            "written": written,
+            "after": {task: (*ids, "")[ids.index(f"{course.grade_id(task)}-answer") + 1] for task in written},
         }
     path = Path(__file__).parent.parent / "helpers" / "course.json"
     return _write(path, json.dumps(outline, ensure_ascii=False, indent=1) + "\n")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
+import inspect
 import json
 import os
 import sys
@@ -34,6 +36,7 @@ def check(task: str, *objects: Any, seconds: float = 20.0) -> None:
 
     Raises:
         ValueError: for a task that does not exist.
+        TypeError: if it is not given as many objects as the task has.
         CheckFailed: only while nbgrader grades or validates (it counts an exception as "no points").
     """
     verdict = run_check(task, *objects, seconds=seconds)
@@ -55,11 +58,20 @@ def _notes(verdict: Verdict, objects: tuple[Any, ...], space: dict[str, Any]) ->
 
 def run_check(task: str, *objects: Any, seconds: float = 20.0) -> Verdict:
     """The verdict of `check` without the panel."""
-    from helpers.probes import observe
+    from helpers.probes import load, observe
 
     items = public_items()
     if task not in items:
-        raise ValueError(f"there is no task {task!r}; the tasks are {', '.join(sorted(items))}")
+        near = difflib.get_close_matches(str(task), items, n=1, cutoff=0.8)
+        raise ValueError(
+            f"there is no task {task!r}; {f'do you mean {near[0]!r}?' if near else 'the tasks are ' + ', '.join(sorted(items))}"
+        )
+    _, *wanted = inspect.signature(load()[task]).parameters
+    if len(objects) != len(wanted):
+        raise TypeError(
+            f"check({task!r}, ...) takes the task's name and {len(wanted)} of your functions or classes, by name and without quotes, as in "
+            f"its check cell; here it was given {len(objects) or 'none'}"
+        )
     item = items[task]
     verdict = judge(task, item, observe(task, item, objects, seconds), reveal=True)
     if verdict.passed:

@@ -15,6 +15,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,8 @@ def _named(name: str) -> Found:
     if not path.is_file() and in_colab():
         with contextlib.suppress(NotHere):
             return _from_colab()
+    if not path.suffix and not path.exists():
+        raise NotHere(f'There is no notebook {path}; if that is your id, call submit(student="{path}").')
     found = load(path)
     if not found.assignment:
         raise NotHere(f"{path.name} is no notebook of this course: it has another name and none of the course's tasks.")
@@ -222,9 +225,10 @@ def blank_tasks(found: Found) -> list[str]:
 
 
 def blank_questions(found: Found) -> list[str]:
-    """The written questions whose answer cell is as it was given out, or empty."""
-    questions = records.outline()[found.assignment]["written"]
-    return [task for task in questions if any(_is_placeholder(cell, task) for cell in found.cells)]
+    """The written questions whose answer cell is as it was given out, empty, or gone with nothing in its place."""
+    outline, ids = records.outline()[found.assignment], [*map(_identity, found.cells), ""]
+    gone = {task for task, after in outline["after"].items() if (task.replace(".", "-"), after) in pairwise(ids)}
+    return [task for task in outline["written"] if task in gone or any(_is_placeholder(cell, task) for cell in found.cells)]
 
 
 def missing(found: Found) -> list[str]:

@@ -45,8 +45,8 @@ def _state(entry: dict[str, Any] | None) -> str:
     return "opened" if entry["opened"] else {True: "passed", False: "failed"}.get(entry["passed"], "not tried")
 
 
-def _blank(name: str) -> list[str] | None:
-    """The written questions of a notebook that are still blank; None if its file is not here or cannot be read."""
+def _blank(name: str) -> list[str] | str:
+    """The written questions of a notebook that are still blank, or why that is not known."""
     here = Path.cwd()
     course = [folder / "notebooks" / name for folder in (here, *here.parents) if (folder / "helpers" / "checks.py").exists()]
     for folder in (here, here.parent / name, *course):
@@ -55,19 +55,16 @@ def _blank(name: str) -> list[str] | None:
             try:
                 found = handin.load(path)
             except handin.NotHere:
-                return None
-            return None if found.problem or found.assignment != name else handin.blank_questions(found)
-    return None
+                return "file cannot be read"
+            return "file cannot be read" if found.problem or found.assignment != name else handin.blank_questions(found)
+    return "file not here"
 
 
 def _written(row: dict[str, Any]) -> str:
     if not row["questions"]:
         return "none"
-    blank = (
-        f"{len(row['blank'])} of {row['questions']} blank"
-        if row["blank"] is not None
-        else f"{row['questions']}, file not here"
-    )
+    blank = row["blank"]
+    blank = f"{row['questions']}, {blank}" if isinstance(blank, str) else f"{len(blank)} of {row['questions']} blank"
     return f"{blank} ({row['written']:g} points)"
 
 
@@ -96,7 +93,7 @@ def _next(rows: list[dict[str, Any]], known: dict[str, dict[str, Any]]) -> list[
         if task:
             why = "its last check failed" if row["states"][task] == "failed" else "it has not been checked yet"
             return [f"Next: {task} in {row['name']} ({why})."]
-    blank = [question for row in rows for question in row["blank"] or []]
+    blank = [question for row in rows if isinstance(row["blank"], list) for question in row["blank"]]
     return [
         f"Next: the written answers to {', '.join(blank)}."
         if blank

@@ -29,7 +29,7 @@ _complained: set[str] = set()
 
 @functools.cache
 def outline() -> dict[str, dict[str, Any]]:
-    """Every notebook of the course, by name: its title, whether it is extra credit, and the points of its tasks and written questions."""
+    """Every notebook of the course, by name: its title, whether it is extra credit, the points of its tasks and written questions, and the cells after these."""
     return json.loads(resources.files("helpers").joinpath("course.json").read_text(encoding="utf-8"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 import time
@@ -56,6 +57,20 @@ def test_bad_answers_get_one_sentence(answer, words):
     verdict = run_check("sampling.gaussian", answer)
     assert not verdict.passed and words in verdict.sentence
     assert words in panel.text(verdict)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (("vpsde.loss",), TypeError, "takes the task's name and 1 of your functions or classes"),
+        (("vpsde.train_loop", len), TypeError, "and 2 of your functions or classes, by name and without quotes, as in its check cell; here it was given 1"),
+        (("vpsde.lose", len), ValueError, "there is no task 'vpsde.lose'; do you mean 'vpsde.loss'?"),
+        (("?", len), ValueError, "the tasks are cifar.flip, "),
+    ],
+)  # fmt: skip
+def test_a_check_that_is_called_wrongly_says_how_to_call_it(call, error, words):
+    with pytest.raises(error, match=re.escape(words)):
+        run_check(*call)
 
 
 def test_what_was_observed_many_times_is_said_once():

@@ -106,6 +106,25 @@ def test_a_blank_notebook_is_written_and_everything_blank_is_named(here, capsys)
     assert re.search(r"Figures are missing below \d+ cells", out) and "Nothing is missing" not in out
 
 
+@pytest.mark.parametrize("name", ["03_vpsde", "04_ddpm", "07_cifar"])
+def test_a_written_answer_that_was_deleted_is_blank(here, capsys, name):
+    notebook = student_notebook(name)
+    last = [cell for cell in notebook.cells if cell.id.endswith("-answer")][-1]
+    task = re.search(r"answer to (\S+) here", last.source)[1]
+    for cell in notebook.cells:
+        if cell.source.startswith("*Your answer to"):
+            cell.source = "Because."
+    place = notebook.cells.index(last)
+    del notebook.cells[place]
+    save(notebook, here / f"{name}.ipynb")
+    submit()
+    assert f"Written answers still blank: {task}." in capsys.readouterr().out
+    notebook.cells.insert(place, nbformat.v4.new_markdown_cell("Because, in a cell of my own."))
+    save(notebook, here / f"{name}.ipynb")
+    submit()
+    assert "Written answers still blank" not in capsys.readouterr().out
+
+
 def cell_of(notebook, words):
     return next(cell for cell in notebook.cells if cell.cell_type == "code" and words in cell.source)
 
@@ -221,6 +240,7 @@ def test_the_session_that_says_its_notebook_hands_in_that_one(here, monkeypatch)
         (("nothing.ipynb",), "nothing.ipynb cannot be read: there is no such file or folder."),
         (("other.ipynb",), "other.ipynb is no notebook of this course"),
         ((".",), "cannot be read: it is a folder."),
+        (("ada",), 'There is no notebook ada; if that is your id, call submit(student="ada").'),
     ],
 )
 def test_without_a_notebook_nothing_is_written(here, capsys, arguments, words):

@@ -118,6 +118,12 @@ def test_nothing_is_written_while_grading_outside_notebooks_or_when_switched_off
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_notebook_that_cannot_be_read_is_not_said_to_be_elsewhere(shell, capsys, tmp_path):
+    (tmp_path / "04_ddpm.ipynb").write_text("{")
+    shown = run(shell, capsys, "from helpers import progress\nprogress()")
+    assert shown.count("file cannot be read") == 1 and shown.count("file not here") > 1
+
+
 @pytest.mark.skipif(os.name == "nt", reason="a folder in the way of the file")
 def test_a_file_that_cannot_be_written_is_one_sentence_once_and_the_check_goes_on(shell, capsys, tmp_path):
     (tmp_path / records.FILE).mkdir()
