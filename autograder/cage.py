@@ -125,9 +125,9 @@ IN_MEMORY = ("RssAnon", "RssShmem", "VmSwap", "VmPTE", "Pss_Anon", "Pss_Shmem", 
 
 
 def _figures(file: str) -> dict[str, int]:
-    """The lines of a file in /proc that give a size."""
-    lines = (line.split() for line in Path(file).read_text(errors="replace").splitlines())
-    return {words[0][:-1]: int(words[1]) * 1024 for words in lines if len(words) == 3 and words[2] == "kB"}
+    """The lines of a file in /proc that count. (The first line of one is a name that the process has chosen.)"""
+    lines = (line.partition(":") for line in Path(file).read_text(errors="replace").splitlines())
+    return {name: int(size.split()[0]) * 1024 for name, _, size in lines if name in IN_MEMORY}
 
 
 def _tmpfs(place: str, options: str) -> None:

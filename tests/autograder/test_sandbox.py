@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -138,27 +139,28 @@ TOO_MUCH = {
     "processes": """import os, time
     for k in range(9):
         if os.fork() == 0:
-            x = bytearray(b"1") * (1 << 29)
+            x = bytearray(b"1") * (1 << 27)
             time.sleep(20)
     time.sleep(20)""",
     "processes that hide": """import ctypes, os, time
     ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # not dumpable: what it shares with others cannot be read
+    ctypes.CDLL(None).prctl(15, b"VmPTE: x kB", 0, 0, 0)  # its name, in the file that is read
     for k in range(9):
         if os.fork() == 0:
-            x = bytearray(b"1") * (1 << 29)
+            x = bytearray(b"1") * (1 << 27)
             time.sleep(20)
     time.sleep(20)""",
     "programs": """import os, sys, time
     for k in range(30):
-        if os.fork() == 0: os.execv(sys.executable, [sys.executable, "-c", "import time; x = bytearray(b'1') * 180_000_000; time.sleep(20)"])
+        if os.fork() == 0: os.execv(sys.executable, [sys.executable, "-c", "import time; x = bytearray(b'1') * 40_000_000; time.sleep(20)"])
     time.sleep(20)""",
     "without its first thread": """import ctypes, os, threading, time
     def take():
         time.sleep(0.2)
-        x = bytearray(b"1") * (2 << 30)
+        x = bytearray(b"1") * (1 << 29)
         for k in range(3):
             if os.fork() == 0:
-                y = bytearray(b"1") * (1 << 30)
+                y = bytearray(b"1") * (1 << 28)
                 time.sleep(20)
         time.sleep(20)
     if os.fork() == 0:
@@ -166,25 +168,40 @@ TOO_MUCH = {
         ctypes.CDLL(None).syscall(60 if os.uname().machine == "x86_64" else 93, 0)  # ends this thread alone
     time.sleep(20)""",
     "page tables": """import mmap, numpy, time
-    data, size = bytearray(b"1") * (11 << 28), 3 << 38  # and tables of 1.5 GB
+    data, size = bytearray(b"1") * (11 << 26), 3 << 36  # and tables of 400 MB
     x = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | 0x4000, prot=mmap.PROT_READ)
     numpy.frombuffer(x, dtype=numpy.uint8)[:: 1 << 21].sum()
     time.sleep(20)""",
 }
 
 
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A sandbox that ends what has a gigabyte in all, which is faster reached."""
+    folder = tmp_path_factory.mktemp("small")
+    shutil.copytree(sandbox.PACKAGES / "helpers", folder / "helpers")
+    (folder / "autograder").mkdir()
+    for name in sandbox.SHOWN:
+        text = (sandbox.PACKAGES / "autograder" / name).read_text()
+        (folder / "autograder" / name).write_text(re.sub(r"(>|<=) (cage\.)?MAX_MEMORY\b", r"\1 \2MAX_MEMORY // 4", text))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sandbox, "PACKAGES", folder)
+        with Runner(caged=True) as runner:
+            yield runner
+
+
 @needs_sandbox
 @pytest.mark.parametrize("what", TOO_MUCH)
-def test_all_memory_of_an_answer_counts(caged, what):
-    seen = caged.observe(TASK, keys.secret_item(TASK, 0), HEAD + TOO_MUCH[what])
+def test_all_memory_of_an_answer_counts(small, what):
+    seen = small.observe(TASK, keys.secret_item(TASK, 0), HEAD + TOO_MUCH[what])
     assert "more than 4 GB" in next(iter(seen.values()))["text"]
 
 
 @needs_sandbox
-def test_memory_that_processes_share_counts_once(caged):
-    """Nine processes with half a gigabyte each, which is the same: far from four gigabytes."""
-    code = "import os, time\nx = bytearray(b'1') * (1 << 29)\nfor k in range(9):\n    if os.fork() == 0:\n        time.sleep(1)\n        os._exit(0)\ntime.sleep(1)\n1"
-    assert says(caged, code) == "1"
+def test_memory_that_processes_share_counts_once(small):
+    """Nine processes with the same eighth of a gigabyte: far from one gigabyte."""
+    code = "import os, time\nx = bytearray(b'1') * (1 << 27)\nfor k in range(9):\n    if os.fork() == 0:\n        time.sleep(1)\n        os._exit(0)\ntime.sleep(1)\n1"
+    assert says(small, code) == "1"
 
 
 @needs_sandbox
