@@ -33,8 +33,8 @@ def main(argv: list[str] | None = None) -> int:
     explain = commands.add_parser("explain", help="print a known mistake: sentence, source, code, and what the student sees")
     explain.add_argument("id", help="such as vpsde.loss:no-half")
     commands.add_parser("gallery", help="write docs/mistakes.md, a gallery of mistakes with pictures")
-    pictures = commands.add_parser("pictures", help="make the pictures of the README and of the site")
-    pictures.add_argument("names", nargs="*", help="hero, or notebooks such as 03; default all that have pictures")
+    pictures = commands.add_parser("pictures", help="make the pictures of the site, which takes all trainings")
+    pictures.add_argument("names", nargs="*", help="hero, badge, or notebooks such as 03; default all")
     site = commands.add_parser("site", help="write the course's site into dist/site/ (make site)")
     site.add_argument("--students", action="store_true", help="without what has pieces of answers, into dist/site-students/")
     commands.add_parser("demo", help="a small class hands in, stock nbgrader grades it (make demo)")
@@ -163,15 +163,14 @@ def _gallery(_: argparse.Namespace) -> int:
 def _pictures(options: argparse.Namespace) -> int:
     from autograder import course, pictures
 
-    drawn = [name for name in course.assignment_names() if pictures.of(name)]
-    names = options.names or ["hero", *drawn]
-    names = [name if name == "hero" else _assignment(name) for name in names]
+    names = options.names or ["hero", "badge", *course.assignment_names()]
+    names = [name if name in ("hero", "badge") else _assignment(name) for name in names]
     if None in names:
         return 2
     try:
         for path in pictures.write(names):
             print(path, flush=True)
-    except (LookupError, OSError) as error:
+    except OSError as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -6,6 +6,7 @@ The build repeats itself byte for byte: cell ids come from task names and positi
 from __future__ import annotations
 
 import ast
+import base64
 import json
 import os
 import re
@@ -25,6 +26,7 @@ from autograder.runner import Runner
 from autograder.salvage import statements
 
 MARK_SCHEME = re.compile(r"=== BEGIN MARK SCHEME ===.*?=== END MARK SCHEME ===\n?", re.S)
+BADGE = Path(__file__).resolve().parent.parent / "docs" / "pictures" / "badge.png"
 KERNEL = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -34,7 +36,7 @@ KERNEL = {
 def source_notebook(assignment: Assignment) -> nbformat.NotebookNode:
     """The nbgrader source notebook of an assignment, with reference answers, mark schemes and nbgrader's metadata."""
     link = colab_link(assignment.name)
-    cells = [nbformat.v4.new_markdown_cell(f"[Open this notebook in Colab]({link})", id="colab")] if link else []
+    cells = [_badge(link)] if link else []
     given = 0
     for position, cell in enumerate(assignment.cells):
         if cell.kind == "given":
@@ -51,6 +53,13 @@ def source_notebook(assignment: Assignment) -> nbformat.NotebookNode:
             new = nbformat.v4.new_markdown_cell if cell.type == "markdown" else nbformat.v4.new_code_cell
             cells.append(new(cell.source, id=f"{assignment.name[:2]}-{position:03d}"))
     return nbformat.v4.new_notebook(cells=cells, metadata=KERNEL)
+
+
+def _badge(link: str) -> nbformat.NotebookNode:
+    """The badge that opens the notebook in Colab; its picture is in the cell, so that it loads nothing and tells nobody who reads."""
+    picture = base64.b64encode(BADGE.read_bytes()).decode()
+    source = f"[![Open this notebook in Colab](attachment:badge.png)]({link})"
+    return nbformat.v4.new_markdown_cell(source, id="colab", attachments={"badge.png": {"image/png": picture}})
 
 
 def _written(cell: Cell) -> list[nbformat.NotebookNode]:
@@ -80,8 +89,6 @@ def _configured(source: str) -> str:
 
 def colab_link(name: str) -> str:
     """The address at which Colab opens a notebook; "" where `[colab] notebooks` in course.toml is empty.
-
-    It is a link in words and no badge: a picture from elsewhere is a broken one offline, and tells its server who reads the notebook.
 
     Raises:
         ValueError: if the setting is no place that Colab can open notebooks from.

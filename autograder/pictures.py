@@ -1,132 +1,60 @@
-"""`python -m autograder pictures`: the pictures of the README and of the site, all drawn by the course's own code.
+"""`python -m autograder pictures`: the pictures of the site, all drawn by the course's own code.
 
-hero: noise that becomes data, from closed forms. NN: figures of that notebook's solution, which is executed; what is shown is
-the picture alone, not the code of an answer. (`docs/screenshots.py` photographs JupyterLab, formgrader and the class report.)
+hero: noise that becomes data, from closed forms. badge: the link to Colab. NN: every figure of that notebook's solution, which is executed with all its
+training; what is shown is the picture alone, not the code of an answer. A picture bears the digest of the cell that draws it, so
+that one whose cell has changed since is not shown. (`docs/screenshots.py` photographs JupyterLab, formgrader and the class report.)
 """
 
 from __future__ import annotations
 
 import base64
 import io
+import json
 import os
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from autograder import course, keys
+from helpers import records
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 FOLDER = DOCS / "pictures"
-LARGEST = 100_000
+ALT = FOLDER / "alt.json"
+"""What is to be seen in a picture, by the name of its file: the text alternative that the figure came with."""
+BADGE = FOLDER / "badge.png"
+LARGEST = 60_000
 """Bytes that a picture may have."""
 MISTAKE = "vpsde.sample_ode:no-half"
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A figure of a notebook: its file's name, words that stand in the cell that draws it and in no other, and a description."""
-
-    name: str
-    words: str
-    alt: str
-
-    @property
-    def path(self) -> Path:
-        """Where its picture is, once made."""
-        return FOLDER / f"{self.name}.png"
-
-    def cell(self, cells: list[Any]) -> Any:
-        """The cell of a notebook that draws it.
-
-        Raises:
-            LookupError: if the words do not stand in exactly one code cell.
-        """
-        found = [cell for cell in cells if cell.cell_type == "code" and self.words in cell.source]
-        if len(found) != 1:
-            raise LookupError(
-                f"The figure {self.name} is found by the words {self.words!r}, and {len(found)} cells have them (autograder/pictures.py)."
-            )
-        return found[0]
+def of(cell: Any) -> list[Path]:
+    """The pictures of a notebook's cell as it is now, in the order in which it draws them."""
+    return sorted(FOLDER.glob(f"*-{records.digest(cell.source)}-*.webp")) if cell.source.strip() else []
 
 
-FIGURES = (
-    Figure(
-        "01-mixture",
-        "a mixture of three",
-        "10,000 samples of a Gaussian and of a mixture of three, with contours of their densities",
-    ),
-    Figure(
-        "01-noise", "subplots(2, 5", "Two Gaussians and a chequerboard dissolve in five steps into the same cloud of noise"
-    ),
-    Figure(
-        "02-time",
-        'sines and cosines": Sinus',
-        "Three networks fit a wave: told the step or a number from 0 to 1 they miss it, told sines and cosines they draw it",
-    ),
-    Figure("02-field", "ax.quiver(", "Three fields of arrows that one network has learnt, each for another time"),
-    Figure(
-        "03-score",
-        "t=t: exact(x, t.expand",
-        "Arrows of the score over the density at three times: from eight spots to one cloud",
-    ),
-    Figure(
-        "03-trajectories",
-        "ODE: 60 trajectories",
-        "Sixty smooth trajectories from noise to eight spots, and a thousand end points",
-    ),
-    Figure("03-recipe", "ring: model", "Data and samples side by side: a ring of eight spots, and a chequerboard"),
-    Figure(
-        "04-forward",
-        "data on the left",
-        "Ten histories wander from two bands of data into noise, over the density of every step",
-    ),
-    Figure(
-        "04-recipe",
-        "our recipe, 50 histories",
-        "Samples fill the true density of two modes, and fifty histories part into its two bands",
-    ),
-    Figure(
-        "05-schedules",
-        "columns=len(times)",
-        "A digit dissolves in ten steps, in three schedules: soon in one, late in another",
-    ),
-    Figure(
-        "06-paths",
-        "perfect = data.ExactNoise(truth",
-        "Paths from noise to two clusters: smooth without fresh noise, rough with it",
-    ),
-    Figure(
-        "07-photographs",
-        "64 training images",
-        "Two grids of small colour photographs: fur, leaves, a roof, a space suit, dark sky",
-    ),
-)
+def alternatives() -> dict[str, str]:
+    """The text alternatives of all pictures, by file name."""
+    return json.loads(ALT.read_text(encoding="utf-8")) if ALT.exists() else {}
 
 
 def write(names: list[str]) -> Iterator[Path]:
     """Make pictures, one after the other; yields their paths.
 
     Args:
-        names: "hero", and notebooks, each of which is executed as far as its last figure here.
-
-    Raises:
-        LookupError: if the cell of a figure is not there or has drawn nothing.
+        names: "hero", "badge", and notebooks, each of which is executed as a whole.
     """
     FOLDER.mkdir(exist_ok=True)
     for name in names:
         if name == "hero":
-            yield hero(FOLDER / "hero.png")
+            yield hero(FOLDER / "hero.webp")
+        elif name == "badge":
+            yield badge(BADGE)
         else:
             yield from _figures(name)
-
-
-def of(name: str) -> list[Figure]:
-    """The figures of a notebook."""
-    return [figure for figure in FIGURES if figure.name[:2] == name[:2]]
 
 
 def example() -> keys.Answer:
@@ -135,39 +63,43 @@ def example() -> keys.Answer:
 
 
 def _figures(name: str) -> Iterator[Path]:
-    """Execute the solution of a notebook as far as its last figure, and keep them."""
+    """Execute the solution of a notebook, and keep the figures of its own cells, in place of those of before."""
     from nbclient import NotebookClient
 
     from autograder import build
 
     notebook = build.source_notebook(course.load(name))
-    cells = {figure: figure.cell(notebook.cells) for figure in of(name)}
-    last = max((notebook.cells.index(cell) for cell in cells.values()), default=-1)
-    del notebook.cells[last + 1 :]
     shipped = {**os.environ, "DIFFUSION_LABS_DATA": os.devnull}  # only data that come with the course, with their licences
     with tempfile.TemporaryDirectory() as folder:
         NotebookClient(notebook, timeout=1800, kernel_name="python3").execute(cwd=folder, env=shipped)
-    for figure, cell in cells.items():
-        drawn = [output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {})]
-        if not drawn:
-            raise LookupError(f"The cell of the figure {figure.name} has drawn nothing.")
-        figure.path.write_bytes(_small(base64.b64decode(drawn[-1])))
-        yield figure.path
+    alternatives_now = {place: text for place, text in alternatives().items() if not place.startswith(name[:2])}
+    drawn = {}
+    for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
+        outputs = [output for output in cell.outputs if "image/png" in output.get("data", {})]
+        for number, output in enumerate(outputs):
+            path = FOLDER / f"{name[:2]}-{records.digest(cell.source)}-{number}.webp"
+            drawn[path] = _small(base64.b64decode(output.data["image/png"]))
+            alternatives_now[path.name] = " ".join(output.data["text/plain"].split())
+    for path in set(FOLDER.glob(f"{name[:2]}-*")) - set(drawn):
+        path.unlink()
+    for path, content in drawn.items():
+        path.write_bytes(content)
+        yield path
+    ALT.write_text(json.dumps(dict(sorted(alternatives_now.items())), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
 def _small(png: bytes) -> bytes:
-    """The picture in as few bytes as LARGEST: with fewer colours if need be, then with fewer pixels."""
+    """The picture as WebP in as few bytes as LARGEST, with fewer pixels if need be."""
     from PIL import Image
 
     picture, scale = Image.open(io.BytesIO(png)).convert("RGBA"), 1.0
-    while len(png) > LARGEST:
-        size = [round(side * scale) for side in picture.size]
+    while True:
         stream = io.BytesIO()
-        picture.resize(size, Image.Resampling.LANCZOS).quantize(256, Image.Quantize.FASTOCTREE).save(
-            stream, "PNG", optimize=True
-        )
-        png, scale = stream.getvalue(), 0.9 * scale
-    return png
+        size = [round(side * scale) for side in picture.size]
+        picture.resize(size, Image.Resampling.LANCZOS).save(stream, "webp", quality=80, method=6)
+        if stream.tell() <= LARGEST:
+            return stream.getvalue()
+        scale *= 0.9
 
 
 def hero(path: Path) -> Path:
@@ -203,7 +135,30 @@ def hero(path: Path) -> Path:
     ax.scatter(np.zeros(len(levels)), lines[0], s=9, color=plots.INK, zorder=3)
     ax.set(xlim=(-0.01, 1.01))
     ax.axis("off")
-    figure.savefig(path, dpi=120, transparent=True, bbox_inches="tight", pad_inches=0.02)
+    stream = io.BytesIO()
+    figure.savefig(stream, dpi=120, transparent=True, bbox_inches="tight", pad_inches=0.02)
     plt.close(figure)
-    path.write_bytes(_small(path.read_bytes()))
+    path.write_bytes(_small(stream.getvalue()))
+    return path
+
+
+def badge(path: Path) -> Path:
+    """Draw the badge that opens a notebook in Colab. It comes with the notebook, since one from a server is broken where there is no network."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import patches
+    from matplotlib import pyplot as plt
+
+    from helpers import plots
+
+    width, height = 146, 28
+    figure = plt.figure(figsize=(width / 100, height / 100))
+    ax = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(0, height))
+    ax.axis("off")
+    ax.add_patch(patches.FancyBboxPatch((5, 5), width - 10, height - 10, boxstyle="round,pad=4", fc=plots.BLUE, ec="none"))
+    ax.add_patch(patches.Polygon([(13, 8), (13, 20), (23, 14)], fc="white", ec="none"))
+    ax.text(33, height / 2, "Open in Colab", color="white", size=9.5, weight="bold", va="center_baseline")
+    figure.savefig(path, dpi=100, transparent=True)
+    plt.close(figure)
     return path

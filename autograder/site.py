@@ -19,7 +19,7 @@ from pathlib import Path
 
 import nbformat
 
-from autograder import course, keys, pictures
+from autograder import build, course, keys, pictures
 from autograder.grading import shared_runner
 from helpers import panel
 from helpers.checks import public_items
@@ -32,11 +32,11 @@ GUIDE = ("grading", "collecting", "marking", "export", "cluster", "colab", "addi
 LAST = ("security",)
 FOR_STUDENTS = ("students", "tasks")
 """The pages of docs/ without pieces of answers: all that `--students` takes."""
-PICTURES = (".png", ".jpg", ".svg", ".gif")
+PICTURES = (".png", ".webp", ".jpg", ".svg", ".gif")
 NO_API = ("keys", "misconceptions", "alternatives", "__main__")
 LINK = re.compile(r"(`+[^`].*?`+)|(!?)\[([^\]]*)\]\(([^)\s]+)\)", re.S)
 NOTE = """```{{note}}
-This is the notebook as students get it: {tasks} graded tasks, {points:g} points. The cells with an orange edge are theirs to write.{figures}
+This is the notebook as students get it: {tasks} graded tasks, {points:g} points. The cells with an orange edge are theirs to write. The pictures are what the reference solution draws; sliders and films are still here.
 ```"""
 
 
@@ -167,16 +167,14 @@ def _linked(text: str, place: str, places: set[str]) -> str:
 
 
 def _notebook(name: str) -> str:
-    """A student's notebook for the site: a note on top, the setup folded, and the pictures of `pictures` where they are drawn."""
+    """A student's notebook for the site: a note on top, the setup folded, and below every cell the pictures that it draws in the solution."""
     path = course.ROOT / "notebooks" / name / f"{name}.ipynb"
     notebook, assignment = nbformat.read(path, 4), course.load(name)
-    shown = {figure.cell(notebook.cells).id: figure for figure in pictures.of(name) if figure.path.exists()}
-    figures = (
-        " Some figures are shown as the reference solution draws them; of the others only the sentence in italics is here that says what they show."
-        if shown
-        else ""
-    )
-    note = NOTE.format(tasks=len(assignment.tasks), points=sum(assignment.tasks.values()), figures=figures)
+    texts = pictures.alternatives()
+    note = NOTE.format(tasks=len(assignment.tasks), points=sum(assignment.tasks.values()))
+    if notebook.cells[0].id == "colab":
+        note += f"\n\n[Open this notebook in Colab]({build.colab_link(name)})\n"
+        del notebook.cells[0]
     head, _, rest = notebook.cells[0].source.partition("\n")
     notebook.cells[0].source = f"{head}\n\n{note}\n{rest}"
     cells = []
@@ -186,13 +184,10 @@ def _notebook(name: str) -> str:
         if cell.cell_type == "code" and "# ==== TODO" in cell.source:
             cell.metadata["tags"] = ["todo"]
         cells.append(cell)
-        if cell.id in shown:
-            figure = shown[cell.id]
-            cells.append(
-                nbformat.v4.new_markdown_cell(
-                    f"![{figure.alt}](../../docs/pictures/{figure.path.name})", id=f"picture-{cell.id}"
-                )
-            )
+        for number, path in enumerate(pictures.of(cell)):
+            alt = re.sub(r"[\[\]\\]", "", texts.get(path.name, "")) or "a figure"
+            picture = f"![{alt}](../../docs/pictures/{path.name})"
+            cells.append(nbformat.v4.new_markdown_cell(picture, id=f"picture-{number}-{cell.id}"))
     notebook.cells = cells
     notebook.metadata.language_info["pygments_lexer"] = "ipython3"
     return nbformat.writes(notebook)

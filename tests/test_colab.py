@@ -280,12 +280,12 @@ def test_nbgrader_grades_what_colab_writes_in_full(tmp_path):
         ("https://gist.github.com/somebody/0123abcd", "gist/somebody/0123abcd/01_sampling.ipynb"),
     ],
 )
-def test_every_notebook_begins_with_a_link_to_colab_where_there_is_an_address(monkeypatch, place, link):
+def test_every_notebook_begins_with_a_badge_for_colab_where_there_is_an_address(monkeypatch, place, link):
     monkeypatch.setattr(course, "settings", lambda: {"colab": {"notebooks": place}})
     first = build.source_notebook(course.load(FIRST)).cells[0]
-    wanted = f"[Open this notebook in Colab](https://colab.research.google.com/{link})"
+    wanted = f"[![Open this notebook in Colab](attachment:badge.png)](https://colab.research.google.com/{link})"
     assert first.source == wanted if link else first.source.startswith("# 01")
-    assert "![" not in first.source and "<img" not in first.source
+    assert (list(first.attachments) == ["badge.png"]) if link else "attachments" not in first
 
 
 @pytest.mark.parametrize(

@@ -324,7 +324,7 @@ answer(
 answer(
     "ddim.step",
     "eta-is-sigma",
-    swap=[(DRAWN[0], "min(torch.as_tensor(float(eta)), (1 - alpha_bar_prev).sqrt())")],
+    swap=[(DRAWN[0], "min(float(eta), 0.999 * float((1 - alpha_bar_prev).sqrt()))")],
     says="""Your fresh noise has the standard deviation η (or as much as there is room for). η is a share of DDPM's noise, which depends on the two levels: you have a function for that.""",
     source="plausible",
 )

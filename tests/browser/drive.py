@@ -35,9 +35,9 @@ SETTINGS = {
 }
 TOKEN = "walk"
 NOT_OURS = re.compile(
-    r"favicon|ResizeObserver loop|ERR_NAME_NOT_RESOLVED|jlab_core\S+ \S+ Uncaught TypeError: .*null \(reading 'id'\)"
+    r"favicon|attachment:\S+ - Failed to load resource: net::ERR_UNKNOWN_URL_SCHEME|ResizeObserver loop|ERR_NAME_NOT_RESOLVED|jlab_core\S+ \S+ Uncaught TypeError: .*null \(reading 'id'\)"
 )
-"""The last is JupyterLab's own, where a tab is closed right after its kernel was shut down."""
+"""JupyterLab's own: it asks for an attached picture before it puts in the data, and closes a tab right after its kernel was shut down."""
 
 
 def missing() -> str:

@@ -9,7 +9,7 @@ import time
 import nbformat
 import pytest
 
-from autograder import course, demo, keys
+from autograder import build, course, demo, keys
 from tests.browser import drive
 
 WALKED = ("01_sampling", "02_mlp", "03_vpsde")
@@ -104,17 +104,15 @@ def test_a_hint_a_progress_bar_and_a_slider_in_cells_of_the_students_own(lab):
 def test_the_whole_way_through_a_notebook(lab, student, name):
     lab.open(PLACE.format(name, name))
     right, done = demo.reference(name), 0
-    wrong = list(right)[:: 2 if name == "03_vpsde" else 1]
     for task in right:
         answer, check = lab.index(course.grade_id(task)), lab.index(course.grade_id(task, "check"))
         run_given(lab, done, answer)
         done = answer
-        if task in wrong:
-            mistake = keys.misconceptions(task)[-1]
-            lab.paste(answer, mistake.cell)
-            lab.run(answer)
-            seen = lab.run(check)
-            assert f"{task}: not yet" in seen and said(mistake) in seen, (mistake.id, seen)
+        mistake = keys.misconceptions(task)[-1]
+        lab.paste(answer, mistake.cell)
+        lab.run(answer)
+        seen = lab.run(check)
+        assert f"{task}: not yet" in seen and said(mistake) in seen, (mistake.id, seen)
         lab.paste(answer, right[task])
         lab.run(answer)
         assert f"{task}: right" in lab.run(check)
@@ -125,4 +123,17 @@ def test_the_whole_way_through_a_notebook(lab, student, name):
     assert all(cell.execution_count for cell in cells if cell.cell_type == "code" and cell.source.strip())
     for task in right:
         assert f"{task}: right" in lab.output(lab.index(course.grade_id(task, "check")))
+    lab.close()
+
+
+def test_the_badge_for_colab_is_a_picture_that_is_a_link(lab, student, monkeypatch):
+    monkeypatch.setattr(course, "settings", lambda: {"colab": {"notebooks": "github/org/repo/blob/main/notebooks"}})
+    notebook = build.source_notebook(course.load("01_sampling"))
+    nbformat.write(notebook, student / "with_a_badge.ipynb")
+    lab.open("with_a_badge.ipynb")
+    find = "const image = document.querySelector('a[href*=\"colab.research\"] img'); return image && image.naturalWidth > 100 && [image.alt, image.src.slice(0, 10)]"
+    assert drive.wait("the badge", lambda: lab.js(find), 15) == ["Open this notebook in Colab", "data:image"]
+    new = lab.insert_below(0)
+    lab.paste(new, "1 + 1")
+    assert lab.run(new).endswith("2")
     lab.close()
