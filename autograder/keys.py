@@ -88,6 +88,7 @@ class Answer:
     says: str = ""
     source: str = ""
     swap: tuple[tuple[str, str], ...] = ()
+    varies: tuple[str, ...] = ()
 
 
 def answers(kind: str, assignment: str) -> list[Answer]:
@@ -95,7 +96,7 @@ def answers(kind: str, assignment: str) -> list[Answer]:
 
     The file calls `answer(task, name, ...)` with either `cell=` (the whole answer cell) or `swap=` (pairs of a fragment of the
     reference answer, found exactly once, and what stands there instead), for mistakes also `says=` and `source=`, or `like=` with
-    the name of an earlier one that is the same mistake in other code.
+    the name of an earlier one that is the same mistake in other code, and `varies=` with properties whose numbers differ now and then.
     """
     path = Path(__file__).parent / kind / f"{assignment}.py"
     if not path.exists():
@@ -110,6 +111,7 @@ def answers(kind: str, assignment: str) -> list[Answer]:
         says: str = "",
         source: str = "",
         like: str = "",
+        varies: tuple[str, ...] = (),
     ) -> None:
         code = cell.strip("\n")
         if like:
@@ -121,7 +123,7 @@ def answers(kind: str, assignment: str) -> list[Answer]:
                 if code.count(old) != 1:
                     raise ValueError(f"{task}:{name}: {old!r} stands {code.count(old)} times in the reference answer")
                 code = code.replace(old, new)
-        found.append(Answer(f"{task}:{name}", task, code, " ".join(says.split()), source, tuple(swap or ())))
+        found.append(Answer(f"{task}:{name}", task, code, " ".join(says.split()), source, tuple(swap or ()), varies))
 
     exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), {"answer": answer})
     ids = [one.id for one in found]
@@ -146,15 +148,15 @@ def with_mistakes(task: str, one_item: dict[str, Any], runner: Runner, made: dic
     """The item with the numbers of all known mistakes.
 
     Each wrong answer is run twice with different random draws, and six times more if any number differs. A property whose numbers
-    differ by more than chance allows is "unstable" under that mistake. `made` is the item as an earlier build wrote it: a mistake
-    whose numbers were made from the same sources is taken from there.
+    differ by more than chance allows, or sometimes do (the mistake's `varies`), is "unstable" under it. `made` is the item as an
+    earlier build wrote it: a mistake whose numbers were made from the same sources is taken from there.
 
     Raises:
         ValueError: if a known mistake passes or does not run to its end, so that a harmless "mistake" never enters a key.
     """
     wrong, earlier = [], {entry["id"]: entry for entry in (made or {}).get("wrong", ())}
     for mistake in misconceptions(task):
-        source = digest(task, one_item, mistake.cell)
+        source = digest(task, one_item, mistake.cell, mistake.varies)
         if earlier.get(mistake.id, {}).get("made_from") == source:
             wrong.append({**earlier[mistake.id], "says": mistake.says})
             continue
@@ -172,16 +174,16 @@ def with_mistakes(task: str, one_item: dict[str, Any], runner: Runner, made: dic
         runs = [first, run()]
         if pack(runs[0]) != pack(runs[1]):
             runs += [run() for _ in range(6)]
-        unstable = _unstable(one_item, known, runs[1:])
+        unstable = {*mistake.varies, *_unstable(one_item, known, runs[1:])}
         prints = {name: "unstable" if name in unstable else plain(seen, 6) for name, seen in known.items()}
         wrong.append({"id": mistake.id, "says": mistake.says, "made_from": source, "prints": prints})
     return {**one_item, "wrong": wrong}
 
 
-def digest(task: str, one_item: dict[str, Any], cell: str) -> str:
+def digest(task: str, one_item: dict[str, Any], cell: str, varies: tuple[str, ...] = ()) -> str:
     """A digest of what the numbers of a mistake depend on: the cells that are run, the inputs and the probes."""
     cells = course.load(course.tasks()[task]).cells_before_check(task, cell)
-    return hashlib.sha256(json.dumps([cells, one_item, _probe(task)]).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps([cells, one_item, _probe(task), *varies]).encode()).hexdigest()[:16]
 
 
 @functools.cache
