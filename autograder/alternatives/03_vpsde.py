@@ -558,3 +558,13 @@ flow = VPSDE(Waves())
 optimizer = torch.optim.Adam(flow.parameters())
 ''',
 )
+answer(
+    "vpsde.sample_sde",
+    "generator-for-the-start-only",
+    swap=[("torch.randn(x.shape, generator=generator)", "torch.randn_like(x)")],
+)
+answer(
+    "vpsde.sample_sde",
+    "generator-for-the-steps-only",
+    swap=[("torch.randn(n, dim, generator=generator)", "torch.randn(n, dim)")],
+)

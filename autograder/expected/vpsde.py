@@ -57,6 +57,11 @@ def spread_times(rng: Rng, n: int, low: float = 0.08, high: float = 0.97) -> np.
     return rng.permutation(low + (high - low) * (np.arange(n) + rng.uniform(0.1, 0.9, n)) / n)
 
 
+def small_times(rng: Rng, n: int) -> np.ndarray:
+    """n times between 1/3,000 and 1/20 in random order, evenly spread on a logarithmic scale."""
+    return rng.permutation(10 ** (-3.5 + 2.2 * (np.arange(n) + rng.uniform(0.1, 0.9, n)) / n))
+
+
 # ------------------------------------------------------------------------------------------------- the forward process
 
 
@@ -71,6 +76,8 @@ def alpha(rng: Rng) -> Iterates:
     ):
         vp = steep(rng)
         yield prop(name, title, {**rates(vp), "t": np.asarray(t)}, exact(vp.alpha(t)), look)
+    vp, t = steep(rng), small_times(rng, 6)
+    yield prop("small", "α at small times", {**rates(vp), "t": t}, exact(vp.alpha(t)), "Is something done to small times?")
 
 
 @expects("vpsde.sigma")
@@ -137,6 +144,10 @@ def perturb(rng: Rng) -> Iterates:
     inputs = {**rates(vp), "what": "large", "x0": x0, "t": t, "alpha": vp.alpha(t)[:, None], "sigma": vp.sigma(t)[:, None]}
     yield prop("large", "nothing is left of x_t without α x₀ and σ ε where the data are large either (1 if something is)", inputs, exact(np.zeros((3, 2))),
                "Is something held back?")  # fmt: skip
+    vp, t, x0 = steep(rng), small_times(rng, 6), rng.uniform(1.0, 2.5, (6, 2)) * rng.choice([-1, 1], (6, 2))
+    inputs = {**rates(vp), "what": "large", "x0": x0, "t": t, "alpha": vp.alpha(t)[:, None], "sigma": vp.sigma(t)[:, None]}
+    yield prop("small", "nothing is left of x_t without α x₀ and σ ε at small times (1 if something is)", inputs, exact(np.zeros((6, 2))),
+               "Is something done to small times?")  # fmt: skip
 
 
 # --------------------------------------------------------------------------------------------------------- the samplers
@@ -147,6 +158,11 @@ def coarse_grid(rng: Rng, steps: int) -> np.ndarray:
     lengths = rng.permutation(np.linspace(0.5, 1.5, steps)) * rng.uniform(0.9, 1.1, steps)
     low = rng.uniform(0.03, 0.08)
     return np.float32(1 - (1 - low) * np.concatenate([[0], np.cumsum(lengths) / lengths.sum()])).astype(float)
+
+
+def fine_grid(rng: Rng) -> np.ndarray:
+    """Five decreasing times from about 0.06 to 0.002, where scores are large."""
+    return np.float32(np.array([0.06, 0.03, 0.014, 0.006, 0.002]) * rng.uniform(0.9, 1.1, 5)).astype(float)
 
 
 def affine_network(rng: Rng, ts: np.ndarray, d: int) -> SimpleNamespace:
@@ -190,6 +206,13 @@ def ode_properties(rng: Rng, solve: Callable[..., np.ndarray], looks: dict[str, 
     yield start_size(rng)
     yield again({**rates(vp), **network.inputs, "what": "again", "n": 50})
     yield default_grid(rng)
+    vp, ts, x_T = steep(rng), fine_grid(rng), rng.uniform(0.5, 2, (3, 2)) * rng.choice([-1, 1], (3, 2))
+    network = affine_network(rng, ts, 2)
+    network.M *= 20
+    network.m *= 20
+    inputs = {**rates(vp), **network.inputs, "what": "path", "x_T": x_T}
+    yield prop("near", "three trajectories of four steps between small times, with a large score: point by point", inputs,
+               exact(solve(vp, ts, x_T, network.score)), "Is something done differently near the data?")  # fmt: skip
 
 
 def silent_inputs(vp: VP, ts: np.ndarray, d: int) -> dict[str, np.ndarray | float]:
@@ -285,6 +308,16 @@ def sample_sde(rng: Rng) -> Iterates:
     inputs = {**rates(vp), **network.inputs, "what": "last", "n": 4000}
     yield prop("rows", "every trajectory has its own noise", inputs, rows_law(rng, Mixture.gaussian(mean, cov), 4000))
     yield default_grid(rng)
+    vp, ts, x_T = steep(rng), fine_grid(rng), rng.uniform(0.5, 2, 1) * rng.choice([-1, 1], 1)
+    network = affine_network(rng, ts, 1)
+    network.M *= 20
+    network.m *= 100
+    mean, cov = x_T, np.zeros((1, 1))
+    for t, t_next, M, m in zip(ts[:-1], ts[1:], network.M[:-1], network.m[:-1], strict=True):
+        mean, cov = euler_maruyama_step(vp, t, t_next, (M, m)).of(mean, cov)
+    inputs = {**rates(vp), **network.inputs, "what": "last", "n": n, "x_T": x_T}
+    yield prop("near", "four steps between small times, with a large score, from one point on a line: mean, variance and shape", inputs,
+               law(rng, Mixture.gaussian(mean, cov), n), "Is something done differently near the data?")  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------- losses and training
@@ -399,6 +432,9 @@ def loss_properties(rng: Rng, moments: Moments, predicts_v: bool, looks: dict[st
                    "Is every time between 0 and 1 equally likely, in every call anew?")  # fmt: skip
     yield prop("shared", "data that are 0: every row that the network sees has an ε of its own (1 if neighbours share; 1 if others do)",
                {**rates(vp), "what": "shared", **unshared(16, 20, 40)}, exact([0.0, 0.0]), "How many rows of ε are drawn, and for whom?")  # fmt: skip
+    yield prop("same", "40 batches of 500 rows: hardly any two rows have the same t (1 if more)",
+               {**rates(vp), "what": "same", "B": 500, "dim": 1, "count": 40, "most": 100}, exact(0.0),
+               "Does every row draw a t of its own, and from how many different ones?")  # fmt: skip
 
 
 @expects("vpsde.loss", needs=(*PROCESS, "vpsde.perturb"))

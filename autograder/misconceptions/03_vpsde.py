@@ -1508,3 +1508,70 @@ answer(
     says="""Where the data are large, x_t is held back at a fixed number, so it does not fit its noise any more. Data may lie anywhere.""",
     source="plausible: to keep a network's inputs in range",
 )
+
+# ---- near the data
+
+answer(
+    "vpsde.alpha",
+    "small-times-raised",
+    swap=[("    integral = ", "    t = t.clamp(min=0.01)\n    integral = ")],
+    says="""At small times α is that of a larger one: t is raised to a least value. Nothing goes wrong at t = 0 here that has to be kept away.""",
+    source="plausible: a guard for σ, in the wrong place",
+)
+answer(
+    "vpsde.perturb",
+    "small-times-raised",
+    swap=[("    eps = torch.randn", "    t = t.clamp(min=0.01)\n    eps = torch.randn")],
+    says="""At small times x_t has the noise of a later one: t is raised to a least value before α and σ are taken.""",
+    source="plausible",
+)
+answer(
+    "vpsde.sample_ode",
+    "small-times-raised",
+    swap=[("times = t.expand(len(x))", "times = t.clamp(min=0.01).expand(len(x))")],
+    says="""In the last steps the network and β see a time that is not the step's: small times are raised to a least value. The grid says where to stop.""",
+    source="plausible",
+)
+answer(
+    "vpsde.sample_ode",
+    "score-clipped",
+    swap=[("* self.network(x, times)", "* self.network(x, times).clamp(-10, 10)")],
+    says="""Large scores are cut off. Near the data they are as large as they have to be: a point that is far out has to come in.""",
+    source="plausible: numerical caution",
+)
+answer(
+    "vpsde.sample_heun",
+    "last-steps-euler",
+    swap=[("        second = slope(x + dt * first, t_next)", "        second = slope(x + dt * first, t_next) if t_next > 0.01 else first")],
+    says="""Near the data your steps are Euler's. Leaving out the second slope is needed only where there is none, at a time at which the score is infinite; that is not on this grid.""",
+    source="Karras et al. 2022, algorithm 1, applied too early",
+)
+answer(
+    "vpsde.sample_sde",
+    "no-noise-at-small-times",
+    swap=[("torch.randn(x.shape, generator=generator)", "torch.randn(x.shape, generator=generator) * (t_next > 0.01)")],
+    says="""The last steps have no noise. On a given grid every step of the SDE has its noise, as small as it is there.""",
+    source="plausible: DDPM's last step, applied to the SDE",
+)
+answer(
+    "vpsde.sample_sde",
+    "small-times-raised",
+    swap=[("times = t.expand(len(x))", "times = t.clamp(min=0.05).expand(len(x))")],
+    says="""In the last steps the network and β see a time that is not the step's: small times are raised to a least value. The grid says where to stop.""",
+    source="plausible",
+)
+for task, drawn in (("vpsde.loss", "1 - torch.rand(len(x0), generator=generator)"), ("vpsde.v_loss", "torch.rand(len(x0), generator=generator)")):
+    answer(
+        task,
+        "times-in-pairs",
+        swap=[(drawn, "torch.rand((len(x0) + 1) // 2, generator=generator).repeat(2)[: len(x0)]")],
+        says="""Rows of a batch have the same t as others: they share a draw, or there are only so many times to draw from. Each row draws its own, from all numbers between 0
+        and 1.""",
+        source="plausible",
+    )
+    answer(
+        task,
+        "times-of-a-grid",
+        swap=[(drawn, "torch.randint(1, 1001, (len(x0),), generator=generator) / 1000")],
+        like="times-in-pairs",
+    )

@@ -114,14 +114,14 @@ def heard(case: SimpleNamespace, network: Listener, call: Callable[[], Any], sca
     """The noise that a loss gives its network when all data are 0, as x / scale(t), from `case.count` calls of it.
 
     Args:
-        case: B rows of `dim` numbers in each batch; `what` is "size", "alone", "again", "shared" or "times".
+        case: B rows of `dim` numbers in each batch; `what` is "size", "alone", "again", "shared", "times" or "same".
         call: computes the loss of a batch of zeros with this network.
         scale: the standard deviation of the noise at times (B,).
 
     Returns:
         For "size" the mean square of each row (count B,), with a `radius` as in `mean_squares`. For "alone" and "again" all rows. For "shared"
         whether neighbouring rows have noise in common, and whether other rows have, by the limits of the case. For "times" the
-        means of t and of |2t - 1| in each batch (count, 2).
+        means of t and of |2t - 1| in each batch (count, 2). For "same" 1 if more than `most` rows have the t of another row of their batch.
     """
     found, times = [], []
     for _ in range(case.count):
@@ -137,6 +137,8 @@ def heard(case: SimpleNamespace, network: Listener, call: Callable[[], Any], sca
     if case.what == "times":
         t = torch.stack(times)
         return torch.stack([t, (2 * t - 1).abs()], dim=2).mean(1)
+    if case.what == "same":
+        return float(sum(len(t) - len(t.unique()) for t in times) > case.most)
     if case.what in ("alone", "again"):
         return noise.flatten(0, 1)
     if case.what == "size":
@@ -254,8 +256,9 @@ def sampled(case: SimpleNamespace, cls: Any, method: str) -> Any:
         return repeated(lambda generator: tensor(sample(case.n, case.M.shape[2], ts=case.ts, generator=generator))[-1])
     if case.what == "alone":  # many calls for one point each
         return sums(case.calls, lambda rows: tensor(sample(ts=case.ts, x_T=case.x_T.repeat(rows, 1), **next(turn)))[-1])
-    if case.what == "rows":  # with a generator
-        path = sample(case.n, case.M.shape[2], ts=case.ts, generator=torch.Generator().manual_seed(torch.initial_seed()))
+    if case.what == "rows":  # with a generator, of other numbers than torch's own, since an answer may draw from both
+        generator = torch.Generator().manual_seed(torch.initial_seed() + 1)
+        path = sample(case.n, case.M.shape[2], ts=case.ts, generator=generator)
     elif not hasattr(case, "x_T"):
         path = sample(case.n, case.M.shape[2], ts=case.ts)
     elif case.x_T.ndim == 1:  # one point, many times over
@@ -332,7 +335,7 @@ def bend(path: torch.Tensor) -> torch.Tensor:
 
 def losses(case: SimpleNamespace, cls: Any, method: str) -> Any:
     """Repeated losses of fresh normal batches, or their gradients."""
-    if case.what in ("size", "alone", "shared", "times", "again"):
+    if case.what in ("size", "alone", "shared", "times", "again", "same"):
         network = Listener()
         flow = process(case, cls, network)
         x0 = torch.zeros(case.B, case.dim)
