@@ -122,12 +122,13 @@ def _memory(process: str, shared: bool) -> int:
 
 
 IN_MEMORY = ("RssAnon", "RssShmem", "VmSwap", "VmPTE", "Pss_Anon", "Pss_Shmem", "SwapPss")
+COUNTED = {name.encode() for name in IN_MEMORY}
 
 
 def _figures(file: str) -> dict[str, int]:
-    """The lines of a file in /proc that count. (The first line of one is a name that the process has chosen.)"""
-    lines = (line.partition(":") for line in Path(file).read_text(errors="replace").splitlines())
-    return {name: int(size.split()[0]) * 1024 for name, _, size in lines if name in IN_MEMORY}
+    """The lines of a file in /proc that count. (Only a newline ends one: the name that a process has chosen may hold \\r and the like.)"""
+    lines = (line.partition(b":") for line in Path(file).read_bytes().split(b"\n"))
+    return {name.decode(): int(size.split()[0]) * 1024 for name, _, size in lines if name in COUNTED}
 
 
 def _tmpfs(place: str, options: str) -> None:

@@ -55,8 +55,9 @@ def main() -> None:
     started: deque[Child] = deque()
     while True:
         while not select.select([control], [], [], 0.05 if caged and started else None)[0]:
-            if cage.memory_in_use() > cage.MAX_MEMORY:
-                started[0].end(TOO_MUCH_MEMORY)
+            with contextlib.suppress(OSError, ValueError, IndexError):  # nothing that is counted may end this process
+                if cage.memory_in_use() > cage.MAX_MEMORY:
+                    started[0].end(TOO_MUCH_MEMORY)
         word, connections, _, _ = socket.recv_fds(control, 1, 1)
         if not word:
             for child in started:

@@ -144,7 +144,7 @@ TOO_MUCH = {
     time.sleep(20)""",
     "processes that hide": """import ctypes, os, time
     ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # not dumpable: what it shares with others cannot be read
-    ctypes.CDLL(None).prctl(15, b"VmPTE: x kB", 0, 0, 0)  # its name, in the file that is read
+    ctypes.CDLL(None).prctl(15, b"\\rVmPTE:-9999999", 0, 0, 0)  # its name, in the file that is read
     for k in range(9):
         if os.fork() == 0:
             x = bytearray(b"1") * (1 << 27)
@@ -195,6 +195,12 @@ def small(tmp_path_factory):
 def test_all_memory_of_an_answer_counts(small, what):
     seen = small.observe(TASK, keys.secret_item(TASK, 0), HEAD + TOO_MUCH[what])
     assert "more than 4 GB" in next(iter(seen.values()))["text"]
+
+
+@needs_sandbox
+def test_a_name_with_a_line_of_its_own_does_not_end_the_worker(small):
+    assert says(small, 'import ctypes, time\nctypes.CDLL(None).prctl(15, b"\\rVmPTE:x", 0, 0, 0)\ntime.sleep(1)\n1') == "1"
+    assert judge_answer(TASK, course.load("01_sampling").answer(TASK), 0, small).passed
 
 
 @needs_sandbox
